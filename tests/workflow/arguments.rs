@@ -216,7 +216,7 @@ async fn a_call_that_writes_one_name_twice_fails_and_what_it_wrote_stays() {
     let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &actions);
     let step = bench.run("{}").await.jobs[0].steps[0].clone();
     let message = "`thing.size` wrote `one` more than once; give each item of one call a name of its own";
-    assert_eq!((step.status, step.error.expect("an error").message.as_str()), (RunStatus::Failed, message));
+    assert_eq!((step.status, step.error.as_ref().expect("an error").message.as_str()), (RunStatus::Failed, message));
     assert_eq!((step.data_handles.len(), bench.data.versions(ID, "one").await.expect("data").len()), (2, 2));
 }
 
@@ -256,7 +256,7 @@ async fn a_name_without_bound_is_refused_and_its_code_says_so() {
     let actions = [Action::Write("state", most, "{size: 1}"), Action::Write("state", long, "{size: 1}")];
     let bench = Bench::new(&sized("{size: 1}")).method("thing.size", &actions);
     let step = bench.run("{}").await.jobs[0].steps[0].clone();
-    let error = step.error.expect("an error");
+    let error = step.error.clone().expect("an error");
     assert_eq!(error.code, Code::DATA_NAME_TOO_LONG);
     assert_eq!(error.message, "`thing.size` failed: ctx.writeResource: the name has 513 bytes, and 512 are allowed");
     assert_eq!((step.data_handles.len(), bench.written(ID).await.len()), (1, 1));

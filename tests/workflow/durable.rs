@@ -1,6 +1,9 @@
 //! What a power failure may take: nothing that a record names, but for what the record itself says.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use async_trait::async_trait;
 use mangrove_domain::{
@@ -10,8 +13,9 @@ use mangrove_domain::{
     time::Timestamp,
 };
 use mangrove_testkit::fakes::MemoryData;
+use tokio::sync::Notify;
 
-use crate::bench::{Action, Bench, Telling, step, workflow};
+use crate::bench::{Action, Bench, Telling, step, within, workflow};
 
 /// A history that looks, whenever something is written into it, at what it names that a power failure would take.
 struct Watching {
@@ -115,6 +119,81 @@ async fn a_record_names_nothing_that_a_power_failure_would_take_but_summaries_of
     assert_eq!(deleted.status, RunStatus::Succeeded, "{deleted:?}");
     assert!(bench.data.unsettled().iter().all(|written| written.name.starts_with("report-swamp-method")));
     assert!(watching.saved.lock().expect("no panic before").len() > 6);
+}
+
+/// A history on a disk that takes its time: it has what was written only once so much more was written.
+struct Slow {
+    inner: Arc<dyn RunStore>,
+    /// What was written since the disk was asked last.
+    behind: AtomicUsize,
+    waits: AtomicUsize,
+    enough: Notify,
+}
+
+const BEHIND: usize = 16;
+
+#[async_trait]
+impl RunStore for Slow {
+    async fn save(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        self.inner.save(record).await
+    }
+
+    async fn save_under_way(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        let behind = self.behind.fetch_add(1, Ordering::Relaxed) + 1;
+        assert!(behind <= BEHIND, "a power failure would take {behind} records");
+        if behind == BEHIND {
+            self.enough.notify_one();
+        }
+        self.inner.save_under_way(record).await
+    }
+
+    async fn settle(&self) -> Result<(), RunStoreError> {
+        self.behind.store(0, Ordering::Relaxed);
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        self.enough.notified().await;
+        Ok(())
+    }
+
+    async fn save_ended(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        self.inner.save_ended(record).await
+    }
+
+    async fn replace(&self, before: &RunRecord, record: &RunRecord) -> Result<bool, RunStoreError> {
+        self.inner.replace(before, record).await
+    }
+
+    async fn get(&self, id: &str) -> Result<RunLookup, RunStoreError> {
+        self.inner.get(id).await
+    }
+
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {
+        self.inner.list(filter).await
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        self.inner.forget(before).await
+    }
+
+    async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        self.inner.forget_lines(before).await
+    }
+}
+
+#[tokio::test]
+async fn steps_do_not_wait_for_the_disk_and_a_power_failure_takes_few_of_them() {
+    let steps: String = (0..40).map(|number| step(&format!("s{number}"), "run", "")).collect();
+    let mut bench = Bench::new(&workflow(&format!("  - name: a\n    concurrency: 1\n    steps:\n{steps}")));
+    let slow = Arc::new(Slow {
+        inner: Arc::clone(&bench.runs),
+        behind: AtomicUsize::new(0),
+        waits: AtomicUsize::new(0),
+        enough: Notify::new(),
+    });
+    bench.runs = Arc::clone(&slow) as _;
+    let record = within(bench.run("{}")).await;
+    assert_eq!(record.status, RunStatus::Succeeded);
+    // A record at the beginning and one for each step: the first wait begins with the first of them.
+    assert_eq!(slow.waits.load(Ordering::Relaxed), 1 + 40 / BEHIND);
 }
 
 #[tokio::test]

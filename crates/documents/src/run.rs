@@ -179,7 +179,7 @@ impl From<&JobRecord> for JobDocument {
             started_at: job.started_at.map(Moment),
             finished_at: job.finished_at.map(Moment),
             duration_ms: elapsed(job.started_at, job.finished_at),
-            steps: job.steps.iter().map(StepDocument::from).collect(),
+            steps: job.steps.iter().map(|step| StepDocument::from(step.as_ref())).collect(),
         }
     }
 }

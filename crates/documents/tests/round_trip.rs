@@ -73,7 +73,7 @@ fn runs_and_their_events_come_back() {
         RunChange::StepStarted { job: job.clone(), step: step.name.clone(), task: step.task.clone() },
         RunChange::Log { job: job.clone(), step: step.name.clone(), line },
         RunChange::LinesDropped { lines: 7 },
-        RunChange::StepFinished { job: job.clone(), step: Box::new(step) },
+        RunChange::StepFinished { job: job.clone(), step },
         RunChange::JobFinished { job, status: RunStatus::Failed },
         RunChange::Finished(Arc::clone(&record)),
     ];

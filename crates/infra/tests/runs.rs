@@ -41,7 +41,7 @@ async fn fault_39_a_run_whose_holder_is_gone_is_interrupted_and_a_live_one_is_le
     let directory = TempDir::new().expect("a temporary directory");
     let path = directory.path().join("runs.db");
     let mut record = RunRecord { status: RunStatus::Running, finished_at: None, error: None, ..full_record("01") };
-    record.jobs[0].steps[0].status = RunStatus::Running;
+    Arc::make_mut(&mut record.jobs[0].steps[0]).status = RunStatus::Running;
     let holder = SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs;
     holder.save(&record).await.expect("saved");
     let status = async |mode| {
@@ -98,7 +98,7 @@ async fn one_record_that_cannot_be_read_does_not_hide_the_others() {
 fn with_log(id: &str, bytes: usize) -> RunRecord {
     let mut record = full_record(id);
     let line = LogLine { at: Timestamp::from_millis(1), level: "info".to_owned(), text: "x".repeat(16_384) };
-    record.jobs[0].steps[0].logs = vec![line; bytes / 16_384];
+    Arc::make_mut(&mut record.jobs[0].steps[0]).logs = vec![line; bytes / 16_384];
     record
 }
 
@@ -208,7 +208,7 @@ async fn what_becomes_of_one_step_is_written_without_the_others() {
     let whole = log();
     assert!(whole > 500_000, "{whole} bytes prove nothing");
     for step in 0..5 {
-        record.jobs[0].steps[step].status = RunStatus::Succeeded;
+        Arc::make_mut(&mut record.jobs[0].steps[step]).status = RunStatus::Succeeded;
         runs.save(&record).await.expect("saved");
     }
     let more = log() - whole;

@@ -68,7 +68,7 @@ pub enum RunChange {
         /// The name of its job.
         job: String,
         /// The step as it is recorded.
-        step: Box<StepRecord>,
+        step: Arc<StepRecord>,
     },
     /// A job ended, or was skipped.
     JobFinished {
@@ -101,7 +101,7 @@ pub fn replay(record: &Arc<RunRecord>) -> Vec<RunEvent> {
                 |line: &LogLine| RunChange::Log { job: job.name.clone(), step: name.clone(), line: line.clone() };
             changes.extend(step.logs.iter().map(line));
             if !step.status.is_open() {
-                changes.push(RunChange::StepFinished { job: job.name.clone(), step: Box::new(step.clone()) });
+                changes.push(RunChange::StepFinished { job: job.name.clone(), step: Arc::clone(step) });
             }
         }
         if !job.status.is_open() {

@@ -19,6 +19,18 @@ pub trait RunStore: Send + Sync {
     /// Writes a record as it is now.
     async fn save(&self, record: &RunRecord) -> Result<(), RunError>;
 
+    /// Writes the record of a run that goes on. Everybody sees it when this comes back, and a process that is killed then takes
+    /// nothing of it with it. A power failure may, before [`settle`](Self::settle) or a later [`save`](Self::save) of any run
+    /// comes back.
+    async fn save_under_way(&self, record: &RunRecord) -> Result<(), RunError> {
+        self.save(record).await
+    }
+
+    /// Makes durable what [`save_under_way`](Self::save_under_way) has written so far.
+    async fn settle(&self) -> Result<(), RunError> {
+        Ok(())
+    }
+
     /// Writes a record that has ended, to which its process still has something to add, such as reports. Nobody
     /// [replaces](Self::replace) it before this process has saved it once more, or is gone.
     async fn save_ended(&self, record: &RunRecord) -> Result<(), RunError>;

@@ -1,5 +1,7 @@
 //! What becomes of a run when somebody approves or rejects a step of it.
 
+use std::sync::Arc;
+
 use super::{Decision, JobRecord, RunProblem, RunRecord, RunStatus, SkipReason, StepRecord};
 use crate::{problem::Code, time::Timestamp};
 
@@ -61,7 +63,7 @@ fn waiting_for(steps: &[String]) -> String {
 impl RunRecord {
     /// The steps that somebody has to approve, each with its job.
     pub fn waiting(&self) -> impl Iterator<Item = (&JobRecord, &StepRecord)> {
-        let steps = self.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
+        let steps = self.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step.as_ref())));
         steps.filter(|(_, step)| step.status == RunStatus::WaitingApproval)
     }
 
@@ -84,7 +86,7 @@ impl RunRecord {
             (Some(_), Some(_)) => return Err(NotDecided::Several { id, step: step_name }),
             (None, _) => return Err(self.not_waiting(step)),
         };
-        let record = &mut self.jobs[job].steps[place];
+        let record = Arc::make_mut(&mut self.jobs[job].steps[place]);
         let limit = record.approval.as_ref().and_then(|approval| approval.timeout);
         if let (Some(seconds), Some(since)) = (limit, record.started_at)
             && decision.decided_at.since(since).as_secs() > seconds
@@ -119,6 +121,7 @@ impl RunRecord {
     fn end_what_waits(&mut self, at: Timestamp) {
         for job in &mut self.jobs {
             for step in job.steps.iter_mut().filter(|step| step.status == RunStatus::WaitingApproval) {
+                let step = Arc::make_mut(step);
                 step.status = RunStatus::Skipped;
                 step.skipped = Some(SkipReason::NotBegun);
             }

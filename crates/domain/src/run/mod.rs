@@ -5,6 +5,8 @@ mod line;
 mod report;
 mod step;
 
+use std::sync::Arc;
+
 use crate::{advice::Advice, failure::Failure, json::Json, time::Timestamp};
 
 pub use decide::NotDecided;
@@ -172,7 +174,8 @@ impl RunRecord {
     #[must_use]
     pub fn broken_off(mut self, at: Timestamp, status: RunStatus, reason: &RunProblem) -> Self {
         for job in &mut self.jobs {
-            for step in &mut job.steps {
+            for step in job.steps.iter_mut().filter(|step| step.status.is_open()) {
+                let step = Arc::make_mut(step);
                 let was_running = step.status == RunStatus::Running;
                 if step.status == RunStatus::Pending {
                     step.skipped = Some(SkipReason::NotBegun);
@@ -218,8 +221,10 @@ impl RunRecord {
         for report in &mut self.reports {
             had_lines |= !std::mem::take(&mut report.logs).is_empty();
         }
-        for step in self.jobs.iter_mut().flat_map(|job| &mut job.steps) {
-            had_lines |= !std::mem::take(&mut step.logs).is_empty();
+        let steps = self.jobs.iter_mut().flat_map(|job| &mut job.steps);
+        for step in steps.filter(|step| !step.logs.is_empty()) {
+            Arc::make_mut(step).logs.clear();
+            had_lines = true;
         }
         had_lines
     }
@@ -258,8 +263,9 @@ pub struct JobRecord {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
-    /// The steps in the order of the job.
-    pub steps: Vec<StepRecord>,
+    /// The steps in the order of the job. The records of one run, of which each is written as a whole, share those that are as
+    /// before.
+    pub steps: Vec<Arc<StepRecord>>,
 }
 
 /// Why something did not succeed.

@@ -1,6 +1,6 @@
 //! What of a run is done again when it goes on.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{Dependency, Job, Step, Workflow};
 use crate::run::{JobRecord, RunRecord, RunStatus, SkipReason, StepRecord};
@@ -93,7 +93,7 @@ pub fn from_step(record: RunRecord, workflow: &Workflow, step: &str) -> Result<R
 /// A job that has not begun, its steps as the workflow has them.
 #[must_use]
 pub fn pending(job: &Job) -> JobRecord {
-    let step = |step: &Step| StepRecord::pending(step.name.value.clone(), None, step.task.label());
+    let step = |step: &Step| Arc::new(StepRecord::pending(step.name.value.clone(), None, step.task.label()));
     JobRecord {
         name: job.name.value.clone(),
         status: RunStatus::Pending,
@@ -112,7 +112,7 @@ fn open_again(mut record: RunRecord, workflow: &Workflow, is_again: impl Fn(&str
         let mut is_open = known.steps.iter().any(|step| !step.status.is_final()) || !known.status.is_final();
         for step in &mut known.steps {
             if is_again(&known.name, step) {
-                *step = StepRecord::pending(step.name.clone(), step.template.clone(), step.task.clone());
+                *step = Arc::new(StepRecord::pending(step.name.clone(), step.template.clone(), step.task.clone()));
                 is_open = true;
             }
         }

@@ -59,6 +59,14 @@ impl RunStore for DeferredRuns {
         self.opened().await?.save(record).await
     }
 
+    async fn save_under_way(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        self.opened().await?.save_under_way(record).await
+    }
+
+    async fn settle(&self) -> Result<(), RunStoreError> {
+        self.opened().await?.settle().await
+    }
+
     async fn save_ended(&self, record: &RunRecord) -> Result<(), RunStoreError> {
         self.opened().await?.save_ended(record).await
     }

@@ -1,5 +1,5 @@
 //! The history of runs in an `SQLite` file of its own: unlike the catalog it cannot be rebuilt, so a record is
-//! on the disk before `save` returns. See `design/catalog.md`.
+//! on the disk before `save` returns, and what is written of a run that goes on soon after. See `design/catalog.md`.
 
 mod advice;
 mod deferred;
@@ -20,6 +20,7 @@ use mangrove_domain::{
     run::{RunHeader, RunLookup, RunRecord},
     time::Timestamp,
 };
+use mangrove_fs::atomic::Durability;
 use sqlx::{SqliteConnection, sqlite::SqliteSynchronous};
 
 use crate::sqlite::{self, Database, Layout, SqliteError, migrations};
@@ -149,16 +150,19 @@ impl SqliteRuns {
         self.database.close().await;
     }
 
-    async fn write(&self, record: &RunRecord, changes: &Changes) -> Result<(), SqliteError> {
-        let mut transaction = self.database.begin_write().await?;
+    async fn write(&self, record: &RunRecord, changes: &Changes, durability: Durability) -> Result<(), SqliteError> {
+        let mut transaction = match durability {
+            Durability::Durable => self.database.begin_write().await?,
+            Durability::Volatile => self.database.begin_volatile().await?,
+        };
         write(&mut transaction, record, changes).await.map_err(|error| self.database.error("write", &error))?;
         self.database.commit(transaction).await
     }
 
     /// Writes a record of a run that this process has, or that has ended.
-    async fn save_held(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+    async fn save_held(&self, record: &RunRecord, durability: Durability) -> Result<(), RunStoreError> {
         let (changes, steps) = self.written.changes(record);
-        let written = self.database.retry_while_busy(|| self.write(record, &changes)).await;
+        let written = self.database.retry_while_busy(|| self.write(record, &changes, durability)).await;
         if written.is_ok() && record.is_open() {
             self.written.keep(&record.id, steps);
         }
@@ -265,7 +269,7 @@ impl RunStore for SqliteRuns {
         if record.is_open() {
             self.running.hold(&record.id).map_err(|fault| RunStoreError { operation: "write", fault })?;
         }
-        let saved = self.save_held(record).await;
+        let saved = self.save_held(record, Durability::Durable).await;
         // Nobody goes on with a run whose end cannot be written: what is on record is all that will be.
         if !record.is_open() {
             self.running.release(&record.id);
@@ -273,9 +277,21 @@ impl RunStore for SqliteRuns {
         saved
     }
 
+    async fn save_under_way(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        if !record.is_open() {
+            return self.save(record).await;
+        }
+        self.running.hold(&record.id).map_err(|fault| RunStoreError { operation: "write", fault })?;
+        self.save_held(record, Durability::Volatile).await
+    }
+
+    async fn settle(&self) -> Result<(), RunStoreError> {
+        self.database.sync_log().await.map_err(|cause| error("write", cause))
+    }
+
     async fn save_ended(&self, record: &RunRecord) -> Result<(), RunStoreError> {
         self.running.hold(&record.id).map_err(|fault| RunStoreError { operation: "write", fault })?;
-        self.save_held(record).await
+        self.save_held(record, Durability::Durable).await
     }
 
     async fn replace(&self, before: &RunRecord, record: &RunRecord) -> Result<bool, RunStoreError> {

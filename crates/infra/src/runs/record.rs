@@ -1,5 +1,7 @@
 //! The stored form of a run: a JSON document, so that later versions can add to it.
 
+use std::sync::Arc;
+
 use mangrove_domain::{
     failure::Failure,
     problem::Code,
@@ -297,7 +299,7 @@ pub(super) fn parse(json: &str, steps: &[(usize, String)]) -> Result<RunRecord, 
     for (job, json) in steps {
         let stored: StoredStep = serde_json::from_str(json).map_err(ParseError::Json)?;
         let job = record.jobs.get_mut(*job).ok_or(ParseError::NoJob(*job))?;
-        job.steps.push(load_step(stored)?);
+        job.steps.push(Arc::new(load_step(stored)?));
     }
     Ok(record)
 }
@@ -328,7 +330,7 @@ fn load_job(stored: StoredJob) -> Result<JobRecord, ParseError> {
         status: status(&stored.status)?,
         started_at: timestamp(stored.started_at),
         finished_at: timestamp(stored.finished_at),
-        steps: stored.steps.into_iter().map(load_step).collect::<Result<_, _>>()?,
+        steps: stored.steps.into_iter().map(|step| load_step(step).map(Arc::new)).collect::<Result<_, _>>()?,
     })
 }
 

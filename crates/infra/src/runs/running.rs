@@ -112,7 +112,7 @@ pub(super) fn interrupted(record: RunRecord) -> RunRecord {
 fn last_known(record: &RunRecord) -> Timestamp {
     let of_step = |step: &StepRecord| [step.started_at, step.finished_at, step.logs.last().map(|line| line.at)];
     let of_job = |job: &JobRecord| {
-        let steps = job.steps.iter().flat_map(of_step).flatten();
+        let steps = job.steps.iter().flat_map(|step| of_step(step)).flatten();
         steps.chain(job.started_at).chain(job.finished_at).max()
     };
     record

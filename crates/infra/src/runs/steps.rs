@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use mangrove_domain::run::{JobRecord, RunRecord, StepRecord};
@@ -18,7 +18,7 @@ const WRITTEN_AT_ONCE: usize = 1_000;
 pub(super) struct Written(Mutex<HashMap<String, Steps>>);
 
 /// The steps of a run, by job.
-type Steps = Vec<Vec<StepRecord>>;
+type Steps = Vec<Vec<Arc<StepRecord>>>;
 
 /// What has to be written of the steps of a record.
 pub(super) struct Changes {
@@ -44,9 +44,9 @@ impl Written {
         for (number, (known, job)) in known.iter_mut().zip(&record.jobs).enumerate() {
             for (place, step) in job.steps.iter().enumerate() {
                 match known.get_mut(place) {
-                    Some(known) if *known == *step => continue,
-                    Some(known) => known.clone_from(step),
-                    None => known.push(step.clone()),
+                    Some(known) if Arc::ptr_eq(known, step) || known == step => continue,
+                    Some(known) => *known = Arc::clone(step),
+                    None => known.push(Arc::clone(step)),
                 }
                 steps.push((number, place, record::step_to_json(step)));
             }

@@ -1,6 +1,9 @@
 //! An open file: reading, writing, checking and copying it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_fs::{
@@ -27,6 +30,8 @@ pub(crate) struct Database {
     pub(super) patience: Patience,
     /// Held while a transaction begins.
     pub(super) turn: Mutex<()>,
+    /// True if the connection that writes does not wait for the disk.
+    pub(super) is_volatile: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -50,6 +55,7 @@ impl Database {
             identity,
             patience: Patience::new(busy),
             turn: Mutex::default(),
+            is_volatile: AtomicBool::new(false),
         })
     }
 
@@ -72,6 +78,16 @@ impl Database {
     /// A transaction that is a writer from its first statement on: one that turns into a writer later gets
     /// `SQLITE_BUSY` without any waiting.
     pub(crate) async fn begin_write(&self) -> Result<Transaction<'static, Sqlite>, SqliteError> {
+        self.begin(Durability::Durable).await
+    }
+
+    /// The same, where what is committed reaches the disk only when [`sync_log`](Self::sync_log), or a later transaction of the
+    /// other kind, comes back.
+    pub(crate) async fn begin_volatile(&self) -> Result<Transaction<'static, Sqlite>, SqliteError> {
+        self.begin(Durability::Volatile).await
+    }
+
+    async fn begin(&self, durability: Durability) -> Result<Transaction<'static, Sqlite>, SqliteError> {
         let Some(writer) = self.pools.as_ref().and_then(|pools| pools.writer.as_ref()) else {
             let message = format!("{} is opened read-only", self.path.display());
             return Err(SqliteError::Other(Fault::environment(Code::NOT_WRITABLE, "catalog:read-only", message)));
@@ -83,7 +99,17 @@ impl Database {
             if let Some(wait) = self.patience.next_wait(Instant::now()) {
                 sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA busy_timeout = {wait}"))).execute(writer).await?;
             }
-            writer.begin_with("BEGIN IMMEDIATE").await
+            // A connection that is made anew waits for the disk.
+            match durability {
+                Durability::Volatile => {
+                    self.is_volatile.store(true, Ordering::Relaxed);
+                    writer.begin_with("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await
+                }
+                Durability::Durable if self.is_volatile.swap(false, Ordering::Relaxed) => {
+                    writer.begin_with("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").await
+                }
+                Durability::Durable => writer.begin_with("BEGIN IMMEDIATE").await,
+            }
         };
         let transaction = begun.await.map_err(|error| self.error("write", &error))?;
         self.patience.got_through();

@@ -1,6 +1,14 @@
-//! The write-ahead log that a process leaves which ends without closing.
+//! The write-ahead log: what a process leaves that ends without closing, and what is not on the disk yet.
 
-use super::{database::Database, files::with_suffix};
+use std::io;
+
+use mangrove_domain::{failure::Fault, problem::Code};
+use mangrove_fs::{
+    atomic,
+    faults::{Operation, io_fault},
+};
+
+use super::{SqliteError, database::Database, files::with_suffix};
 
 impl Database {
     /// How long the write-ahead log is, in bytes; 0 if there is none.
@@ -25,5 +33,20 @@ impl Database {
         if let Err(error) = folded {
             tracing::debug!(%error, "the write-ahead log stays");
         }
+    }
+
+    /// Makes durable what was committed so far.
+    pub(crate) async fn sync_log(&self) -> Result<(), SqliteError> {
+        let path = with_suffix(&self.path, "-wal");
+        let synced = mangrove_fs::blocking(move || match atomic::sync(&path) {
+            // It was folded into the file, which waits for the disk by itself.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome.map_err(|error| io_fault(Operation::Sync, &path, &error)),
+        });
+        let synced = synced.await.unwrap_or_else(|error| {
+            let message = format!("cannot wait for the disk: {error}");
+            Err(Fault::environment(Code::CATALOG_FAILED, "catalog:sync", message))
+        });
+        synced.map_err(SqliteError::Other)
     }
 }

@@ -1,6 +1,9 @@
 //! Opening a file: looking at what is there, creating, migrating and setting aside.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
 
 use mangrove_domain::{failure::Fault, problem::Code};
 use mangrove_fs::{
@@ -51,6 +54,7 @@ async fn open_to_read(path: &Path, layout: &Layout, busy: BusyPolicy) -> Result<
         identity: None,
         patience: Patience::new(busy),
         turn: Mutex::default(),
+        is_volatile: AtomicBool::new(false),
     };
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.len() > 0 => {}

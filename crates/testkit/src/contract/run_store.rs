@@ -1,5 +1,7 @@
 //! What every [`RunStore`] must do.
 
+use std::sync::Arc;
+
 use mangrove_domain::{
     advice::{Advice, UserAction},
     json::{Json, Number},
@@ -25,6 +27,7 @@ pub async fn run<S: RunStore>(factory: impl AsyncFn() -> S) {
     finds_by_the_start_of_an_identifier(factory().await).await;
     lists_newest_first(factory().await).await;
     follows_the_steps_of_a_run(factory().await).await;
+    gives_back_what_was_written_under_way(factory().await).await;
     replaces_only_what_is_still_there(factory().await).await;
     forgets_runs_that_ended_long_ago(factory().await).await;
     forgets_what_runs_logged_long_ago(factory().await).await;
@@ -131,7 +134,7 @@ pub fn full_record(id: &str) -> RunRecord {
             status: RunStatus::Failed,
             started_at: Some(at(1_050)),
             finished_at: None,
-            steps: vec![step],
+            steps: vec![Arc::new(step)],
         }],
         error: Some(problem.clone()),
         file_problem: Some(problem.clone()),
@@ -168,6 +171,10 @@ fn record(id: &str, name: &str, started_at: i64) -> RunRecord {
 
 async fn save(store: &impl RunStore, record: &RunRecord) {
     store.save(record).await.expect("saved");
+}
+
+async fn found(store: &impl RunStore, id: &str) -> Option<RunRecord> {
+    store.get(id).await.expect("a lookup").found()
 }
 
 async fn gives_a_record_back_as_it_was(store: impl RunStore) {
@@ -229,21 +236,37 @@ async fn lists_newest_first(store: impl RunStore) {
     assert_eq!(newest, [RunHeader::from(&full_record("05"))], "all of a header is given back");
 }
 
+/// What is written under way is seen at once, whatever is written before and after it, and in whatever way.
+async fn gives_back_what_was_written_under_way(store: impl RunStore) {
+    let open = RunRecord { status: RunStatus::Running, finished_at: None, ..full_record("01") };
+    for round in 0..3 {
+        let mut record = open.clone();
+        Arc::make_mut(&mut record.jobs[0].steps[0]).task = format!("task {round}");
+        store.save_under_way(&record).await.expect("a record");
+        assert_eq!(found(&store, "01").await, Some(record.clone()));
+        store.settle().await.expect("a disk");
+        save(&store, &full_record("02")).await;
+        assert_eq!(found(&store, "01").await, Some(record));
+    }
+    store.save_under_way(&full_record("01")).await.expect("a record");
+    assert_eq!(found(&store, "01").await, Some(full_record("01")));
+}
+
 /// What a store writes of a run that goes on may be what has changed; what it gives back is all.
 async fn follows_the_steps_of_a_run(store: impl RunStore) {
     let step = full_record("01").jobs[0].steps[0].clone();
-    let named = |name: &str| StepRecord { name: name.to_owned(), ..step.clone() };
+    let named = |name: &str| StepRecord { name: name.to_owned(), ..StepRecord::clone(&step) };
     let job = |steps: &[&str]| JobRecord {
-        steps: steps.iter().map(|name| named(name)).collect(),
+        steps: steps.iter().map(|name| Arc::new(named(name))).collect(),
         ..full_record("01").jobs[0].clone()
     };
     let mut record =
         RunRecord { jobs: vec![job(&["a", "b", "c"]), job(&[]), job(&["d"])], ..record("01", "deploy", 1) };
     let mut states = vec![record.clone()];
-    record.jobs[0].steps[1].status = RunStatus::Running;
+    Arc::make_mut(&mut record.jobs[0].steps[1]).status = RunStatus::Running;
     states.push(record.clone());
-    record.jobs[0].steps[1].logs.clear();
-    record.jobs[2].steps[0].error = None;
+    Arc::make_mut(&mut record.jobs[0].steps[1]).logs.clear();
+    Arc::make_mut(&mut record.jobs[2].steps[0]).error = None;
     record.jobs[1].status = RunStatus::Skipped;
     states.push(record.clone());
     // Steps that are repeated become others.
@@ -254,7 +277,7 @@ async fn follows_the_steps_of_a_run(store: impl RunStore) {
     record.jobs.pop();
     states.push(record.clone());
     states.push(RunRecord { status: RunStatus::Failed, ..record.clone() });
-    record.jobs[0].steps[0].status = RunStatus::Pending;
+    Arc::make_mut(&mut record.jobs[0].steps[0]).status = RunStatus::Pending;
     states.push(RunRecord { status: RunStatus::Failed, ..record });
     for state in states {
         save(&store, &state).await;

@@ -90,7 +90,7 @@ pub(super) fn of_method(called: &Called, context: &[(&'static str, Json)], error
 
 /// What became of the steps of a workflow. Counted are all of them, also those that call no method.
 pub(super) fn of_workflow(record: &RunRecord, executions: &[StepExecution]) -> Report {
-    let steps = || record.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
+    let steps = || record.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step.as_ref())));
     let count = |status: RunStatus| steps().filter(|(_, step)| step.status == status).count();
     let [succeeded, failed, skipped] = [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Skipped].map(count);
     let total = steps().count();

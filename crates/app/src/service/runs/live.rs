@@ -338,9 +338,9 @@ mod tests {
 
     /// A record with steps in one job, each with its status.
     fn record(steps: &[(&str, RunStatus)]) -> Arc<RunRecord> {
-        let steps = steps.iter().map(|(name, status)| StepRecord {
-            status: *status,
-            ..StepRecord::pending((*name).to_owned(), None, "thing.work".to_owned())
+        let steps = steps.iter().map(|(name, status)| {
+            let pending = StepRecord::pending((*name).to_owned(), None, "thing.work".to_owned());
+            Arc::new(StepRecord { status: *status, ..pending })
         });
         let job = JobRecord {
             name: "j".to_owned(),
@@ -369,7 +369,7 @@ mod tests {
 
     fn step(name: &str) -> RunEvent {
         let record = record(&[(name, RunStatus::Succeeded)]);
-        event(RunChange::StepFinished { job: "j".to_owned(), step: Box::new(record.jobs[0].steps[0].clone()) })
+        event(RunChange::StepFinished { job: "j".to_owned(), step: Arc::clone(&record.jobs[0].steps[0]) })
     }
 
     /// What somebody is told who comes now.

@@ -125,6 +125,14 @@ impl Context<'_> {
         save(self.services, self.environment, self.observer.as_ref(), record, &self.lines).await
     }
 
+    /// The same of a run that goes on; it reaches the disk when it is [settled](super::settling).
+    pub(super) async fn save_under_way(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        let record = Arc::new(as_kept(self.services, self.environment, record));
+        self.services.runs.save_under_way(&self.lines.added_to(&record)).await?;
+        self.observer.recorded(&record);
+        Ok(())
+    }
+
     /// Writes down how a run has ended, to which reports are still added.
     pub(super) async fn save_ended(&self, record: &RunRecord) -> Result<(), RunStoreError> {
         let record = Arc::new(as_kept(self.services, self.environment, record));

@@ -20,6 +20,7 @@ use super::{
     repeat::{self, NotRepeated, PlannedStep},
     reports::{self, Calls},
     request::NotRecorded,
+    settling::Settling,
     step,
     under_way::Cadence,
 };
@@ -54,6 +55,8 @@ pub(super) struct Execution<'a> {
     under_way: FuturesUnordered<BoxFuture<'a, Ended>>,
     /// What ended while the record was written, and is not on record yet.
     ended: VecDeque<Ended>,
+    /// What is on record and not on the disk yet.
+    settling: Settling<'a>,
     /// True if something did not begin because the run was cancelled.
     is_cut_short: bool,
     /// What the steps called.
@@ -72,6 +75,7 @@ impl<'a> Execution<'a> {
             job_spans: vec![Span::none(); jobs.len()],
             under_way: FuturesUnordered::new(),
             ended: VecDeque::new(),
+            settling: Settling::new(context),
             is_cut_short: false,
             calls: Calls::default(),
         }
@@ -93,6 +97,7 @@ impl<'a> Execution<'a> {
                         Some(ended) => Some(ended),
                         None => break,
                     },
+                    () = self.settling.next() => continue,
                     () = cadence.due(&context.lines) => None,
                 },
             };
@@ -141,7 +146,7 @@ impl<'a> Execution<'a> {
     /// others: a step that stood still with its turn would be waited for by itself.
     async fn write_down(&mut self) -> Cadence {
         let began = Instant::now();
-        let mut saving = pin!(self.context.save(&self.record));
+        let mut saving = pin!(self.context.save_under_way(&self.record));
         let saved = loop {
             tokio::select! {
                 biased;
@@ -149,8 +154,16 @@ impl<'a> Execution<'a> {
                 Some(ended) = self.under_way.next() => self.ended.push_back(ended),
             }
         };
-        if let Err(error) = saved {
-            tracing::warn!(run = %self.record.id, %error, "the run history could not be written");
+        match saved {
+            Ok(()) => self.settling.wrote(),
+            Err(error) => tracing::warn!(run = %self.record.id, %error, "the run history could not be written"),
+        }
+        while self.settling.is_behind() {
+            tokio::select! {
+                biased;
+                () = self.settling.next() => {}
+                Some(ended) = self.under_way.next() => self.ended.push_back(ended),
+            }
         }
         Cadence::after(began)
     }
@@ -221,10 +234,10 @@ impl<'a> Execution<'a> {
                 let step = &job.steps[planned.index];
                 let template = planned.item.is_some().then(|| step.name.value.clone());
                 let task = self.context.environment.mask(&step.task.label());
-                StepRecord::pending(planned.name.clone(), template, task)
+                Arc::new(StepRecord::pending(planned.name.clone(), template, task))
             })
         };
-        let records: Vec<StepRecord> = steps.iter().map(record).collect();
+        let records: Vec<Arc<StepRecord>> = steps.iter().map(record).collect();
         for (member, record) in members.iter_mut().zip(&records) {
             if record.status == RunStatus::Failed {
                 member.allow_failure = record.is_failure_allowed;
@@ -240,12 +253,13 @@ impl<'a> Execution<'a> {
         let now = self.context.services.clock.now();
         let name = &self.context.workflow.jobs[index].steps[step].name.value;
         let job = &mut self.record.jobs[index];
-        if let Some(record) = job.steps.iter_mut().find(|record| record.name == *name) {
+        if let Some(step) = job.steps.iter_mut().find(|record| record.name == *name) {
+            let record = Arc::make_mut(step);
             record.status = RunStatus::Failed;
             record.started_at = Some(now);
             record.finished_at = Some(now);
             record.error = Some(self.context.environment.mask_problem(error));
-            let (job, step) = (job.name.clone(), Box::new(record.clone()));
+            let (job, step) = (job.name.clone(), Arc::clone(step));
             self.context.observe(RunChange::StepFinished { job, step });
         }
         self.end_job(index, RunStatus::Failed);
@@ -259,7 +273,7 @@ impl<'a> Execution<'a> {
         let mut changed = !next.skip.is_empty() || !next.start.is_empty();
         for step_index in &next.start {
             let planned = &plan.steps[*step_index];
-            let record = &mut self.record.jobs[index].steps[*step_index];
+            let record = Arc::make_mut(&mut self.record.jobs[index].steps[*step_index]);
             record.status = RunStatus::Running;
             record.started_at = Some(context.services.clock.now());
             let (name, task) = (record.name.clone(), record.task.clone());
@@ -294,7 +308,7 @@ impl<'a> Execution<'a> {
     fn end_step(&mut self, index: usize, step: usize, outcome: StepOutcome) {
         let context = self.context;
         let job = &mut self.record.jobs[index];
-        let record = &mut job.steps[step];
+        let record = Arc::make_mut(&mut job.steps[step]);
         let StepOutcome { task, invoked, is_failure_allowed, skipped, assertion, approval } = outcome;
         record.task = context.environment.mask(&task);
         record.status = invoked.status;
@@ -317,7 +331,7 @@ impl<'a> Execution<'a> {
             member.allow_failure = record.is_failure_allowed;
         }
         context.lines.end(&job.name, &record.name);
-        context.observe(RunChange::StepFinished { job: job.name.clone(), step: Box::new(record.clone()) });
+        context.observe(RunChange::StepFinished { job: job.name.clone(), step: Arc::clone(&job.steps[step]) });
     }
 
     fn end_job(&mut self, index: usize, status: RunStatus) {
@@ -330,9 +344,10 @@ impl<'a> Execution<'a> {
 
     fn skip_step(&mut self, job: usize, step: usize, reason: SkipReason) {
         let job = &mut self.record.jobs[job];
-        job.steps[step].status = RunStatus::Skipped;
-        job.steps[step].skipped = Some(reason);
-        let step = Box::new(job.steps[step].clone());
+        let record = Arc::make_mut(&mut job.steps[step]);
+        record.status = RunStatus::Skipped;
+        record.skipped = Some(reason);
+        let step = Arc::clone(&job.steps[step]);
         self.context.observe(RunChange::StepFinished { job: job.name.clone(), step });
     }
 

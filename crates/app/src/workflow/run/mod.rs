@@ -13,6 +13,7 @@ mod outputs;
 mod repeat;
 mod reports;
 mod request;
+mod settling;
 mod single;
 mod step;
 mod under_way;
@@ -489,7 +490,10 @@ fn check_chain(workflow: &Workflow, chain: &[String]) -> Result<(), Problem> {
 /// The record with what its steps call as it may be shown.
 fn with_masked_tasks(mut record: RunRecord, environment: &Environment) -> RunRecord {
     for step in record.jobs.iter_mut().flat_map(|job| &mut job.steps) {
-        step.task = environment.mask(&step.task);
+        let task = environment.mask(&step.task);
+        if task != step.task {
+            Arc::make_mut(step).task = task;
+        }
     }
     record
 }

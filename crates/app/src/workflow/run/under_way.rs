@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -56,7 +56,7 @@ impl Lines {
         for job in &mut record.jobs {
             for step in job.steps.iter_mut().filter(|step| step.status == RunStatus::Running) {
                 if let Some(lines) = state.lines.get(&(job.name.clone(), step.name.clone())) {
-                    step.logs.clone_from(lines);
+                    Arc::make_mut(step).logs.clone_from(lines);
                 }
             }
         }
