@@ -87,13 +87,17 @@ pub(super) async fn check(ports: &Ports, seal: Seal, survey_request: &ObserveReq
         resolved.insert(needed.clone(), now);
     }
     let request = ObserveRequest { unless: Some(seal.survey), ..survey_request.clone() };
-    if mark.is_some() && seal.mark.is_some() && mark != seal.mark {
+    let told = seal.conclusion.told();
+    let may_hold = match (mark, seal.mark) {
+        (Some(now), Some(then)) => now == then,
+        // Where no row is to be told of, only a mark says that the rows are as they were.
+        (None, _) | (_, None) => !told.is_empty(),
+    };
+    if !may_hold {
         return Ok(Checked::Broken(None));
     }
-    let told = seal.conclusion.told();
-    let is_as_it_was = mark.is_some() && mark == seal.mark && told.is_empty();
     let rows =
-        async { if is_as_it_was { Some(Vec::new()) } else { rows_of_version(ports, &told, seal.version).await } };
+        async { if told.is_empty() { Some(Vec::new()) } else { rows_of_version(ports, &told, seal.version).await } };
     let (survey, rows) = futures::join!(ports.tree.survey(&request), rows);
     let survey = survey.map_err(Error::Observe)?;
     if survey.mark != Some(seal.survey) {

@@ -67,7 +67,6 @@ enum Happening {
     Mount(usize),
     Unmount(usize),
     LoseBundle(usize),
-    LoseDescription(usize),
     /// Another program writes a row.
     DegradeElsewhere(usize),
     Scan(Asked),
@@ -163,7 +162,6 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..MOUNTS).prop_map(Happening::Mount),
         1 => (0..MOUNTS).prop_map(Happening::Unmount),
         1 => (0..SOURCES).prop_map(Happening::LoseBundle),
-        1 => (0..SOURCES).prop_map(Happening::LoseDescription),
         1 => (0..SOURCES).prop_map(Happening::DegradeElsewhere),
         6 => asked().prop_map(Happening::Scan),
         2 => prop_oneof![Just(None), (0..SOURCES).prop_map(Some)].prop_map(Happening::Retry),
@@ -214,7 +212,6 @@ fn change(world: &World, happening: &Happening) {
         }
         Happening::Unmount(number) => tree.unmount(&format!("../mount{number}")),
         Happening::LoseBundle(_)
-        | Happening::LoseDescription(_)
         | Happening::DegradeElsewhere(_)
         | Happening::Scan(_)
         | Happening::Retry(_)
@@ -233,13 +230,6 @@ async fn act(pair: &mut Pair, what: &str, happening: &Happening) {
             for world in [&pair.sealed, &pair.planned] {
                 if let Some(bundle) = row(world, *number).as_ref().and_then(Row::bundle) {
                     world.store.remove(bundle.entry.key).await.expect("removed");
-                }
-            }
-        }
-        Happening::LoseDescription(number) => {
-            for world in [&pair.sealed, &pair.planned] {
-                if let Some(row) = row(world, *number).filter(|row| row.state.indexed().is_some()) {
-                    world.catalog.lose_description(&row.source);
                 }
             }
         }
@@ -354,7 +344,7 @@ async fn live(happenings: Vec<Happening>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_sequence_leaves_what_plans_leave(happenings in prop::collection::vec(happening(), 1..24)) {

@@ -90,10 +90,6 @@ impl SqliteCatalog {
             let stored = Stored { root: root.into(), path: path.into(), revision, record: row.try_get(3)? };
             add_row(&mut view, &mut decoder, &stored, row.try_get(4)?);
         }
-        // Whoever reads all rows, or opens the catalog, meets what is wrong with it.
-        if !version::is_database(self.database.path()) {
-            view.version = None;
-        }
         Ok(view)
     }
 }
