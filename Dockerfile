@@ -20,6 +20,8 @@ COPY --from=build /mangrove /usr/local/bin/mangrove
 USER 10001:10001
 WORKDIR /repository
 ENV MANGROVE_REPO=/repository MANGROVE_LOG_FORMAT=json
+# What the daemon lets go of goes back to the system (design/operations.md).
+ENV MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=262144 MALLOC_MMAP_THRESHOLD_=131072
 EXPOSE 8787
 # Asked without a token, and without a program that the image does not have.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["bash", "-c", \

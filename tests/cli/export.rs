@@ -70,6 +70,7 @@ fn the_unit_is_one_that_systemd_understands() {
     let unit = exported(&sandbox, &["systemd"]);
     let repository = sandbox.tree.root().display().to_string();
     assert!(unit.contains(&format!("--repo {repository} serve")), "{unit}");
+    assert!(unit.contains("\nEnvironment=MALLOC_ARENA_MAX=2 "), "{unit}");
     assert!(unit.contains("Type=notify\n") && unit.contains("WatchdogSec=") && !unit.contains('{'), "{unit}");
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
         // A machine without systemd has no use for the unit either.
