@@ -53,7 +53,7 @@ fn embedded(snippet: &str, all: &BTreeMap<String, String>, directory: &Path) -> 
         .flat_map(|(name, module)| {
             let of_jsx = match module.jsx {
                 Some(JsxRuntime::Below(source)) => Some(format!("{source}/jsx-runtime")),
-                Some(JsxRuntime::Configured) | None => None,
+                Some(JsxRuntime::Configured | JsxRuntime::Automatic) | None => None,
             };
             let specifiers = module.imports.into_iter().map(|import| import.specifier).chain(of_jsx);
             specifiers.map(move |specifier| (name, specifier))

@@ -65,15 +65,17 @@ impl Config {
     /// The module that the JSX of a source calls, unless it calls functions that the source has by itself.
     pub(super) fn jsx_module(&self, jsx: &JsxRuntime) -> Option<String> {
         let setting = |name: &str| self.compiler_options.get(name).and_then(Json::as_str);
-        let module = match setting("jsx") {
-            Some("react-jsxdev") => "jsx-dev-runtime",
-            Some("react-jsx" | "precompile" | "preserve") => "jsx-runtime",
+        let (module, is_automatic) = match setting("jsx") {
+            Some("react-jsxdev") => ("jsx-dev-runtime", true),
+            Some("react-jsx" | "precompile" | "preserve") => ("jsx-runtime", true),
             _ if *jsx == JsxRuntime::Configured => return None,
-            _ => "jsx-runtime",
+            _ => ("jsx-runtime", false),
         };
         let source = match jsx {
             JsxRuntime::Below(source) => source.as_str(),
-            JsxRuntime::Configured => setting("jsxImportSource").unwrap_or("react"),
+            JsxRuntime::Configured | JsxRuntime::Automatic => {
+                setting("jsxImportSource").filter(|_| is_automatic).unwrap_or("react")
+            }
         };
         Some(format!("{source}/{module}"))
     }
@@ -245,17 +247,26 @@ impl Configs {
         }
         let mut options = BTreeMap::new();
         if let Some((root, workspace)) = self.workspace(view, directory, &document, &mut config.lines) {
-            config.imports.add_missing(import_map(&workspace.root, &root));
+            let named = workspace.root.get("importMap").and_then(Node::as_str).filter(|at| !at.contains("://"));
+            let named = named.and_then(|at| RelativePath::parse(&join(&root, at)).ok());
+            match named.filter(|_| root != directory) {
+                Some(path) => {
+                    if let Some(map) = self.document(view, path.as_str(), &mut config.lines) {
+                        config.imports.add_missing(import_map(&map.root, parent(path.as_str())));
+                    }
+                }
+                None => config.imports.add_missing(import_map(&workspace.root, &root)),
+            }
             let offers = self.offers(view, &root, &workspace, &mut config.lines);
             config.imports.add_missing(ImportMap { imports: offers, scopes: BTreeMap::new() });
-            options.extend(compiler_options(&workspace.root));
+            options.extend(workspace::compiler_options(&workspace.root));
         }
         config.imports.lines(&mut config.lines);
         if let Some(package) = nearest(view, directory, &["package.json"]) {
             self.read_package(view, &package, &mut config);
         }
         // A member's own come before those of its workspace.
-        options.extend(compiler_options(&document.root));
+        options.extend(workspace::compiler_options(&document.root));
         for (key, value) in &options {
             config.lines.push(Line::new(format!("compilerOptions {key}"), canonical(value).to_string()));
         }
@@ -457,11 +468,6 @@ fn package_map(root: &Node) -> ImportMap {
         }
     }
     ImportMap { imports, scopes: BTreeMap::new() }
-}
-
-fn compiler_options(root: &Node) -> Vec<(String, Json)> {
-    let options = root.get("compilerOptions").and_then(Node::as_map).unwrap_or_default();
-    options.iter().map(|(key, value)| (key.as_str().unwrap_or_default().to_owned(), value.to_json())).collect()
 }
 
 /// The file with only those of its settings that the config part knows.

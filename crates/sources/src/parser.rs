@@ -68,6 +68,8 @@ impl ParsedModule {
 pub enum JsxRuntime {
     /// From where the configuration says.
     Configured,
+    /// From a module, whatever the configuration says: a comment of the file says so (`@jsxRuntime`).
+    Automatic,
     /// From a module below this specifier: a comment of the file says so (`@jsxImportSource`).
     Below(String),
 }

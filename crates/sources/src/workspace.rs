@@ -1,6 +1,10 @@
 //! Workspaces: a deno.json that lists the directories of its members (`design/discovery.md`).
 
-use mangrove_domain::{document::Node, source::RelativePath};
+use mangrove_domain::{
+    document::Node,
+    json::Json,
+    source::{PathError, RelativePath},
+};
 
 use super::path::{join, parent};
 
@@ -24,7 +28,8 @@ pub(super) enum Place {
 pub(super) fn place(directory: &str, member: &str) -> Option<Place> {
     let path = |text: &str| match RelativePath::parse(&join(directory, text)) {
         Ok(path) => Some(path.as_str().to_owned()),
-        Err(_) => None,
+        Err(PathError::Empty) => Some(String::new()),
+        Err(PathError::Outside(_) | PathError::Absolute(_)) => None,
     };
     let member = member.trim_end_matches('/');
     match member.strip_suffix("/*") {
@@ -42,11 +47,19 @@ pub(super) fn has_member(root: &str, members: &[String], directory: &str) -> boo
     })
 }
 
+/// The `compilerOptions` of a deno.json, of which members have those of their workspace.
+pub(super) fn compiler_options(root: &Node) -> Vec<(String, Json)> {
+    let options = root.get("compilerOptions").and_then(Node::as_map).unwrap_or_default();
+    options.iter().map(|(key, value)| (key.as_str().unwrap_or_default().to_owned(), value.to_json())).collect()
+}
+
 /// What a member offers to others of its workspace: names, and the path below the root that each stands for.
 pub(super) fn offers(root: &Node, directory: &str) -> Vec<(String, String)> {
     let Some(name) = root.get("name").and_then(Node::as_str) else { return Vec::new() };
     let offer = |key: &str, target: &Node| {
         let path = RelativePath::parse(&join(directory, target.as_str()?)).ok()?;
+        // Targets of maps are addresses.
+        let path = path.as_str().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
         Some((format!("{name}{}", key.strip_prefix('.')?), format!("/{path}")))
     };
     match root.get("exports") {
@@ -67,6 +80,7 @@ mod tests {
     fn members_are_directories_or_all_below_one() {
         assert_eq!(place("", "./a/"), Some(Place::At("a".to_owned())));
         assert_eq!(place("x", "../y/*"), Some(Place::Below("y".to_owned())));
+        assert_eq!(place("", "./*"), Some(Place::Below(String::new())));
         assert_eq!(place("", "../a"), None);
         assert_eq!(place("", "a/**/b"), None);
         let members = ["./one".to_owned(), "./packages/*".to_owned()];

@@ -25,7 +25,13 @@ export const tellSources = (root, resolveName) => {
     const url = isFile ? root + path : path;
     const meta = { __proto__: null, url, main: false, resolve: resolverOf(Address, url, resolveName) };
     if (!isFile) return meta;
-    const filename = decode(new Address(url).pathname);
+    let filename;
+    try {
+      filename = decode(new Address(url).pathname);
+    } catch {
+      // A path need not be a text.
+      return meta;
+    }
     const dirname = filename.slice(0, filename.lastIndexOf("/")) || "/";
     return assign(meta, { filename, dirname });
   };

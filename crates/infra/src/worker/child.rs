@@ -24,6 +24,7 @@ use mangrove_engine::{EngineSession, HostFunction, Inbox, Limits, WebOrders};
 use mangrove_npm::vendor::{VendorOutput, VendorRequest};
 use mangrove_sources::{parse::parse_module, parser::ParsedModule};
 use rustix::process::{Resource, Rlimit, setrlimit};
+use url::Url;
 
 use super::wire::{
     self, Reply, Request, Value, WireCall, WireError, WireFault, WireInspection, WireRunError, WireVendorOutput,
@@ -291,7 +292,7 @@ fn answer(
                 outcome.map(|inspection| WireInspection::from(&inspection)).map_err(|fault| WireFault::from(&fault)),
             )
         }
-        Request::Open { bundle, export_name, subject, grantee, root_directory, has_network, limits } => {
+        Request::Open { bundle, export_name, subject, grantee, root_address, has_network, limits } => {
             let bundle = match bundle.with(held) {
                 Ok(bundle) => bundle,
                 Err(error) => return Reply::Refused(error.to_string()),
@@ -303,7 +304,7 @@ fn answer(
                 // The choice of an engine is made.
                 requirements: Vec::new(),
                 grantee: grantee.into(),
-                root_directory,
+                root_directory: root_address.and_then(|it| Url::parse(&it).ok()?.to_file_path().ok()),
                 run: String::new(),
             };
             match (jobs.open)(&request, &to_limits(limits)) {

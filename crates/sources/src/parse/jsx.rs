@@ -2,6 +2,7 @@
 
 use oxc_ast::ast::{JSXElement, JSXFragment, Program};
 use oxc_ast_visit::Visit;
+use oxc_span::GetSpan;
 
 use crate::parser::JsxRuntime;
 
@@ -12,12 +13,17 @@ pub(super) fn runtime(text: &str, program: &Program<'_>) -> Option<JsxRuntime> {
     if !found.0 {
         return None;
     }
-    let comments = || program.comments.iter().map(|comment| comment.span.source_text(text));
-    let said = |pragma: &str| comments().find_map(|comment| value(comment, pragma));
-    if said("@jsxRuntime") == Some("classic") {
-        return None;
+    // Only what stands before all code speaks of the file: the transformer reads no other comments.
+    let first = program.directives.first().map(|it| it.span.start);
+    let first = first.or_else(|| program.body.first().map(|it| it.span().start)).unwrap_or(u32::MAX);
+    let leading = || program.comments.iter().filter(|comment| comment.span.end <= first);
+    let said = |pragma: &str| leading().find_map(|comment| value(comment.span.source_text(text), pragma));
+    match (said("@jsxRuntime"), said("@jsxImportSource")) {
+        (Some("classic"), _) => None,
+        (_, Some(source)) => Some(JsxRuntime::Below(source.to_owned())),
+        (Some("automatic"), None) => Some(JsxRuntime::Automatic),
+        (_, None) => Some(JsxRuntime::Configured),
     }
-    Some(said("@jsxImportSource").map_or(JsxRuntime::Configured, |source| JsxRuntime::Below(source.to_owned())))
 }
 
 /// What follows a pragma that begins a line of a comment, or follows another one.

@@ -179,7 +179,7 @@ fn every_form_of_an_export_has_its_line() {
 
 #[test]
 fn jsx_is_found_with_what_it_calls() {
-    use crate::parser::JsxRuntime::{Below, Configured};
+    use crate::parser::JsxRuntime::{Automatic, Below, Configured};
     for (path, text, expected) in [
         ("a.tsx", "export const a = <b/>;", Some(Configured)),
         (
@@ -191,6 +191,8 @@ fn jsx_is_found_with_what_it_calls() {
         ("a.tsx", "// says `@jsxImportSource x`\nconst a = <b/>;", Some(Configured)),
         ("a.tsx", "/** @jsxImportSource npm:preact */ const a = 1;", None),
         ("a.ts", "const a = <b>c;", None),
+        ("a.tsx", "/** @jsxRuntime automatic */ const a = <b/>;", Some(Automatic)),
+        ("a.tsx", "const text = '@jsxImportSource x'; /** @jsxImportSource y */ const a = <b/>;", Some(Configured)),
     ] {
         assert_eq!(parse_module(path, text.as_bytes()).jsx, expected, "{text}");
     }

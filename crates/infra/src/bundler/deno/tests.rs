@@ -152,7 +152,7 @@ async fn files_ask_for_their_own_place() {
     assert_eq!(
         std::str::from_utf8(&own.files[0].bytes).unwrap(),
         "import 'jsr:@std/path@1'; export const model = \
-         `${(globalThis[Symbol.for(\"mangrove.importMeta\")]?.(\"models/a.ts\") ?? import.meta).url}`; // import.meta\n"
+         `${Object(globalThis[Symbol.for(\"mangrove.importMeta\")]?.(\"models/a.ts\") ?? import.meta).url}`; // import.meta\n"
     );
     let bundle = world.bundle(self::graph("export const model = import.meta.url;\n", &[])).await.unwrap();
     assert!(bundle.code.contains("(\"models/a.ts\") ?? import.meta).url"), "{}", bundle.code);

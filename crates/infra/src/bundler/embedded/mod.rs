@@ -215,6 +215,7 @@ enum Refusal {
     InData,
     Missing,
     OutsideRoot,
+    Unreadable,
     Unsupported,
     Unserved,
 }
@@ -264,11 +265,11 @@ impl SourcePlugin {
             }
             Some(EdgeTarget::External(address)) if data_modules::is_data(address) => {
                 let is_text = self.sources.texts.contains(&(importer.to_owned(), specifier.to_owned()));
-                return HookResolveIdOutput::from_id(if is_text {
-                    format!("{address}{AS_TEXT}")
-                } else {
-                    address.clone()
-                });
+                if data_modules::read(address).is_some() {
+                    let suffix = if is_text { AS_TEXT } else { "" };
+                    return HookResolveIdOutput::from_id(format!("{address}{suffix}"));
+                }
+                Refusal::Unreadable
             }
             // Also for Deno, which would read it: each import that leads outside passes through here first.
             Some(EdgeTarget::External(target)) if names_a_place(target) => Refusal::OutsideRoot,
@@ -280,7 +281,7 @@ impl SourcePlugin {
             Some(EdgeTarget::Missing) if kind == ImportKind::DynamicImport => return external(specifier.to_owned()),
             Some(EdgeTarget::Missing) => Refusal::Missing,
             Some(EdgeTarget::OutsideRoot) => Refusal::OutsideRoot,
-            None if is_helper(specifier) => return HookResolveIdOutput::from_id(specifier),
+            None if lowering::helper(specifier).is_some() => return HookResolveIdOutput::from_id(specifier),
             // Not written in the file: the runtime that a JSX transform imports, or a call of `require`.
             None => {
                 match self.sources.external(specifier).or_else(|| self.sources.external(&format!("npm:{specifier}"))) {
@@ -296,7 +297,7 @@ impl SourcePlugin {
 
     /// What a module imports that stands in its own address: others like it, and what is built in.
     fn resolve_in_data(&self, importer: &str, specifier: &str) -> HookResolveIdOutput {
-        if is_helper(specifier) || data_modules::is_data(specifier) {
+        if lowering::helper(specifier).is_some() || data_modules::is_data(specifier) {
             return HookResolveIdOutput::from_id(specifier);
         }
         if builtin_modules::is_built_in(specifier) {
@@ -338,6 +339,11 @@ impl SourcePlugin {
                 format!("import:{specifier}"),
                 format!("a module that stands in a `data:` address cannot import `{specifier}`, only what is built in"),
             ),
+            Refusal::Unreadable => Fault::deterministic(
+                Code::UNSUPPORTED_SPECIFIER,
+                "import:data:",
+                format!("the address `{}…` holds no text", specifier.chars().take(40).collect::<String>()),
+            ),
             Refusal::Missing => Fault::deterministic(
                 Code::UNRESOLVED_IMPORT,
                 format!("import:{specifier}"),
@@ -371,11 +377,6 @@ impl SourcePlugin {
     }
 }
 
-/// True for what changed files import.
-fn is_helper(specifier: &str) -> bool {
-    [lowering::HELPER, lowering::import_meta::HELPER, lowering::constants::HELPER].contains(&specifier)
-}
-
 fn external(target: String) -> HookResolveIdOutput {
     HookResolveIdOutput {
         id: target.into(),
@@ -402,13 +403,7 @@ impl Plugin for SourcePlugin {
         if arguments.id.starts_with('\0') {
             return Ok(None);
         }
-        let helper = match arguments.id {
-            lowering::HELPER => Some(lowering::HELPER_SOURCE),
-            lowering::import_meta::HELPER => Some(lowering::import_meta::HELPER_SOURCE),
-            lowering::constants::HELPER => Some(lowering::constants::HELPER_SOURCE),
-            _ => None,
-        };
-        if let Some(code) = helper {
+        if let Some(code) = lowering::helper(arguments.id) {
             return Ok(Some(HookLoadOutput {
                 code: code.into(),
                 module_type: Some(ModuleType::Js),

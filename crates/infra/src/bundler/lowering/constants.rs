@@ -14,9 +14,9 @@ use rolldown_sourcemap::SourceMap;
 use super::{Source, edits::Edits, free_name, start_of_code};
 
 /// The module of [`HELPER_SOURCE`], as changed files import it.
-pub(in crate::bundler) const HELPER: &str = "mangrove:constants";
+pub(super) const HELPER: &str = "mangrove:constants";
 /// What is called in the place of such an assignment.
-pub(in crate::bundler) const HELPER_SOURCE: &str = include_str!("constants.js");
+pub(super) const HELPER_SOURCE: &str = include_str!("constants.js");
 
 /// The file with calls that throw in the place of assignments to constants and imports; `None` if it has none, or does not
 /// parse.

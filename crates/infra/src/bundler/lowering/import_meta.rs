@@ -13,17 +13,24 @@ use url::Url;
 use super::{Source, edits::Edits, free_name, start_of_code};
 
 /// The module of [`HELPER_SOURCE`], as changed files import it.
-pub(in crate::bundler) const HELPER: &str = "mangrove:import-meta";
+pub(super) const HELPER: &str = "mangrove:import-meta";
 /// What files ask for their `import.meta`: an engine of ours says where their root lies (`engine/prelude/sources.js`). Elsewhere nothing
 /// is known but where the bundle itself lies.
-pub(in crate::bundler) const HELPER_SOURCE: &str = "const asked = Symbol.for(\"mangrove.importMeta\");\n\
+pub(super) const HELPER_SOURCE: &str = "const asked = Symbol.for(\"mangrove.importMeta\");\n\
      export function importMeta(path) {\n\treturn globalThis[asked]?.(path) ?? import.meta;\n}\n";
 
 /// What stands in a file for its own `import.meta` where it can import no module of ours.
 #[cfg(feature = "deno")]
 pub(in crate::bundler) fn asked(address: &str) -> String {
     let address = serde_json::Value::from(address);
-    format!("(globalThis[Symbol.for(\"mangrove.importMeta\")]?.({address}) ?? import.meta)")
+    format!("Object(globalThis[Symbol.for(\"mangrove.importMeta\")]?.({address}) ?? import.meta)")
+}
+
+/// A call in the place of `import.meta` at this offset. It begins with a name, since a parenthesis would go on with a line before
+/// that has no semicolon; behind `new` it is not what is constructed.
+pub(in crate::bundler) fn fitting(text: &str, start: usize, call: &str) -> String {
+    let is_constructed = text.get(..start).is_some_and(|before| before.trim_end().ends_with("new"));
+    if is_constructed { format!("({call})") } else { call.to_owned() }
 }
 
 /// The file with its own `import.meta` in the place of the bundle's; `None` if it uses none, or does not parse.
@@ -44,7 +51,8 @@ pub(super) fn lower(source: Source<'_>) -> Option<(String, SourceMap)> {
     let name = free_name(source.text, "__import_meta");
     let mut edits = Edits::default();
     for place in &places {
-        edits.replace(place.start, place.end, format!("({name}({address}))"));
+        let asked = format!("{name}({address})");
+        edits.replace(place.start, place.end, fitting(source.text, place.start as usize, &asked));
     }
     if !places.is_empty() {
         edits.insert(start_of_code(source.text), format!("import {{ importMeta as {name} }} from \"{HELPER}\"; "));

@@ -1,7 +1,7 @@
 //! Classes and namespaces in the form that every engine understands: what TypeScript and later editions of the language add,
 //! done as Deno does it before it runs a file (`design/bundling.md`, "Classes and namespaces").
 
-pub(super) mod constants;
+mod constants;
 mod decorated;
 mod edits;
 pub(super) mod import_meta;
@@ -9,6 +9,7 @@ mod namespaces;
 mod parameters;
 mod place;
 
+use mangrove_sources::{parse::parse_module, parser::JsxRuntime};
 use oxc_allocator::Allocator;
 use oxc_ast::ast::{
     AssignmentExpression, AssignmentOperator, AssignmentPattern, AssignmentTarget, Class, ClassElement, Declaration,
@@ -26,9 +27,19 @@ use edits::Edits;
 use place::Place;
 
 /// The module of [`HELPER_SOURCE`], as changed files import it.
-pub(super) const HELPER: &str = "mangrove:decorators";
+const HELPER: &str = "mangrove:decorators";
 /// What classes with decorators call.
-pub(super) const HELPER_SOURCE: &str = include_str!("decorators.js");
+const HELPER_SOURCE: &str = include_str!("decorators.js");
+
+/// The text of a module that changed files import.
+pub(super) fn helper(id: &str) -> Option<&'static str> {
+    match id {
+        HELPER => Some(HELPER_SOURCE),
+        import_meta::HELPER => Some(import_meta::HELPER_SOURCE),
+        constants::HELPER => Some(constants::HELPER_SOURCE),
+        _ => None,
+    }
+}
 
 /// Begins every name that is added to a file, unless the file has such a name itself.
 const PREFIX: &str = "__lowered";
@@ -66,7 +77,10 @@ pub(super) fn lower(source: Source<'_>) -> Option<(String, SourceMap)> {
 fn lower_jsx(source: Source<'_>) -> Option<(String, SourceMap)> {
     let text = source.text;
     let is_jsx = SourceType::from_path(source.path).is_ok_and(|kind| kind.is_jsx());
-    if !is_jsx || !text.contains("@jsxImportSource") || text.contains("@jsxRuntime") {
+    if !is_jsx || !text.contains("@jsxImportSource") {
+        return None;
+    }
+    if !matches!(parse_module(source.path, text.as_bytes()).jsx, Some(JsxRuntime::Below(_))) {
         return None;
     }
     let mut edits = Edits::default();
@@ -162,8 +176,8 @@ impl<'t> Lowering<'t> {
     }
 
     /// Notes the name that a value takes, if it is an anonymous class.
-    fn names(&mut self, name: Option<&str>, value: Option<&Expression<'_>>) {
-        if let (Some(name), Some(Expression::ClassExpression(class))) = (name, value)
+    fn note_name(&mut self, name: &str, value: Option<&Expression<'_>>) {
+        if let Some(Expression::ClassExpression(class)) = value
             && class.id.is_none()
         {
             self.next_place = Some(Place::named(name));
@@ -231,8 +245,9 @@ impl<'a> Visit<'a> for Lowering<'_> {
     }
 
     fn visit_variable_declarator(&mut self, declarator: &VariableDeclarator<'a>) {
-        let name = declarator.id.get_identifier_name();
-        self.names(name.as_ref().map(|name| name.as_str()), declarator.init.as_ref());
+        if let Some(name) = declarator.id.get_identifier_name() {
+            self.note_name(name.as_str(), declarator.init.as_ref());
+        }
         walk::walk_variable_declarator(self, declarator);
     }
 
@@ -241,32 +256,38 @@ impl<'a> Visit<'a> for Lowering<'_> {
         if let AssignmentTarget::AssignmentTargetIdentifier(target) = &assignment.left
             && names
         {
-            self.names(Some(target.name.as_str()), Some(&assignment.right));
+            self.note_name(target.name.as_str(), Some(&assignment.right));
         }
         walk::walk_assignment_expression(self, assignment);
     }
 
     fn visit_assignment_pattern(&mut self, pattern: &AssignmentPattern<'a>) {
-        let name = pattern.left.get_identifier_name();
-        self.names(name.as_ref().map(|name| name.as_str()), Some(&pattern.right));
+        if let Some(name) = pattern.left.get_identifier_name() {
+            self.note_name(name.as_str(), Some(&pattern.right));
+        }
         walk::walk_assignment_pattern(self, pattern);
     }
 
     fn visit_formal_parameter(&mut self, parameter: &FormalParameter<'a>) {
-        let name = parameter.pattern.get_identifier_name();
-        self.names(name.as_ref().map(|name| name.as_str()), parameter.initializer.as_deref());
+        if let Some(name) = parameter.pattern.get_identifier_name() {
+            self.note_name(name.as_str(), parameter.initializer.as_deref());
+        }
         walk::walk_formal_parameter(self, parameter);
     }
 
     fn visit_object_property(&mut self, property: &ObjectProperty<'a>) {
         let name = property.key.static_name().filter(|name| !property.computed && *name != "__proto__");
-        self.names(name.as_deref(), Some(&property.value));
+        if let Some(name) = name {
+            self.note_name(&name, Some(&property.value));
+        }
         walk::walk_object_property(self, property);
     }
 
     fn visit_property_definition(&mut self, field: &PropertyDefinition<'a>) {
         let name = field.key.static_name().filter(|_| !field.computed && field.decorators.is_empty());
-        self.names(name.as_deref(), field.value.as_ref());
+        if let Some(name) = name {
+            self.note_name(&name, field.value.as_ref());
+        }
         walk::walk_property_definition(self, field);
     }
 

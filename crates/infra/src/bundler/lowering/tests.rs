@@ -65,10 +65,12 @@ fn names_that_the_file_has_are_not_given_again() {
 fn a_file_is_told_where_it_lies_itself() {
     let text = "const here = new URL('.', import.meta.url);";
     let code = "import { importMeta as __import_meta } from \"mangrove:import-meta\"; \
-                const here = new URL('.', (__import_meta(\"models/a%20b.js?x=1\")).url);";
+                const here = new URL('.', __import_meta(\"models/a%20b.js?x=1\").url);";
     let source = Source { path: "models/a b.js", address: "models/a%20b.js?x=1", ..source(text) };
     assert_eq!(lower(source).map(|(code, _)| code).as_deref(), Some(code));
     assert_eq!(lowered("// import.meta"), None);
+    let code = lowered("const a = b\nimport.meta.resolve('./c')\nnew import.meta.X()").unwrap();
+    assert!(code.ends_with("b\n__import_meta(\"a.ts\").resolve('./c')\nnew (__import_meta(\"a.ts\")).X()"), "{code}");
     let both = lowered("@d(import.meta.url) class A {}").unwrap();
-    assert!(both.contains("d((__import_meta(\"a.ts\")).url)"), "{both}");
+    assert!(both.contains("d(__import_meta(\"a.ts\").url)"), "{both}");
 }

@@ -9,7 +9,6 @@ mod value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, Read, Write},
-    path::PathBuf,
 };
 
 use mangrove_domain::{
@@ -23,6 +22,7 @@ use mangrove_npm::vendor::{EntryNames, VendorRequest};
 use mangrove_sources::parser::ParsedModule;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use url::Url;
 
 pub(super) use mirror::{
     WireBuildFailure, WireBundle, WireBundleRequest, WireCall, WireFault, WireGrantee, WireInspection, WireLimits,
@@ -91,7 +91,8 @@ pub(super) enum Request<'a> {
         export_name: &'a str,
         subject: &'a str,
         grantee: WireGrantee,
-        root_directory: Option<PathBuf>,
+        /// The address of the directory of its root: a path need not be a text.
+        root_address: Option<String>,
         /// Whether somebody takes what its calls want of the network.
         has_network: bool,
         limits: WireLimits,
@@ -242,7 +243,11 @@ impl<'a> Request<'a> {
             export_name: &request.export_name,
             subject: &request.subject,
             grantee: (&request.grantee).into(),
-            root_directory: request.root_directory.clone(),
+            root_address: request
+                .root_directory
+                .as_deref()
+                .and_then(|it| Url::from_directory_path(it).ok())
+                .map(String::from),
             has_network,
             limits: limits.into(),
         }
