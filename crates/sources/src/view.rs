@@ -275,7 +275,9 @@ impl View {
         };
         let node = if content == Content::Outside { Node::Outside } else { Node::Absent };
         // Watched, so that a target that appears is noticed: the link's own directory does not change then.
-        let record = FileRecord { seen, is_racy: false, content, module: None };
+        // Something is there that could not be followed: a failure is never a remembered answer.
+        let is_racy = content == Content::Absent && seen.kind().is_some();
+        let record = FileRecord { seen, is_racy, content, module: None };
         self.files.entry(path.to_owned()).or_insert_with(|| Arc::new(record));
         node
     }

@@ -12,6 +12,7 @@ use mangrove_domain::{
     digest::Digest,
     foreign_state::ForeignState,
     index::{Replaced, TypeIndex},
+    observation::CatalogView,
     plan::Step,
     ports::{BuildLock, Change, Commit, Write},
     problem::Problem,
@@ -372,10 +373,11 @@ impl<'a> Writer<'a> {
     /// keeps the revision that it was planned on: the catalog refuses it, and it is planned again (I9).
     async fn catch_up(&mut self) -> Result<(), Error> {
         let held = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?;
+        let version = version_of(&held);
         let ours = self.pending_rows();
         let replaced = self.index.replace(held.rows);
         self.elsewhere.extend(replaced.iter().filter_map(Replaced::source).cloned());
-        self.put_back(ours, held.version);
+        self.put_back(ours, version);
         Ok(())
     }
 
@@ -384,11 +386,12 @@ impl<'a> Writer<'a> {
     async fn read_all(&mut self, publishing: &mut Publishing<'_>) -> Result<(), Error> {
         let mark = self.ports.catalog.mark().await;
         let held = self.ports.catalog.snapshot().await.map_err(Error::reading_catalog)?;
+        let version = version_of(&held);
         let ours = self.pending_rows();
         publishing.replace((held.rows, held.version), mark, self.ports.clock.now());
         self.edition = publishing.edition();
         self.index = TypeIndex::clone(&self.publisher.current());
-        self.put_back(ours, held.version);
+        self.put_back(ours, version);
         Ok(())
     }
 
@@ -454,6 +457,11 @@ impl<'a> Writer<'a> {
             self.index.put(Arc::new(row));
         }
     }
+}
+
+/// Names rows that could all be read.
+fn version_of(view: &CatalogView) -> Option<Digest> {
+    view.version.filter(|_| view.damaged.is_empty() && view.unreadable.is_empty())
 }
 
 fn transitions(commit: &Commit) -> Vec<AuditRecord> {

@@ -14,7 +14,7 @@ use mangrove_domain::{
     source::{Origin, RootId},
 };
 
-pub(crate) use spec::{RootInputs, RootSpec, Roots, names};
+pub(crate) use spec::{RootInputs, RootSpec, Roots, distrust, names};
 
 /// Finds the roots.
 pub(crate) fn find(mut inputs: RootInputs<'_>) -> Roots {

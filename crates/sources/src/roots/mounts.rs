@@ -21,7 +21,7 @@ use mangrove_fs::{
     walk::{Budget, Cut},
 };
 
-use super::spec::{RootInputs, RootSpec, Roots, look, names};
+use super::spec::{RootInputs, RootSpec, Roots, distrust, look, names};
 use crate::{
     problems::warning,
     view::{Listing, View},
@@ -341,7 +341,11 @@ impl Expansion<'_, '_> {
         }
         let seen = look(self.inputs.surroundings, directory);
         let kind = seen.and_then(|seen| seen.kind());
-        match (kind, fs::canonicalize(directory)) {
+        let real = fs::canonicalize(directory);
+        if kind == Some(NodeKind::Directory) && real.is_err() {
+            distrust(self.inputs.surroundings);
+        }
+        match (kind, real) {
             (Some(NodeKind::Directory), Ok(real)) => Some(Ok(real)),
             _ if is_match => None,
             (Some(_), Ok(_)) => Some(Err(unreachable(written, format!("the mount `{written}` is not a directory")))),

@@ -13,7 +13,7 @@ use mangrove_domain::{
 };
 use mangrove_fs::stamp::NodeKind;
 
-use super::spec::{RootInputs, RootSpec, Roots};
+use super::spec::{RootInputs, RootSpec, Roots, distrust};
 use crate::{
     path::join,
     problems::warning,
@@ -123,7 +123,10 @@ fn spec(base: &mut View, locked: &LockEntry) -> RootSpec {
     let (directory, access) = match &base.directory(&below).listing {
         Listing::Names { .. } => match fs::canonicalize(base.root.absolute(&below)) {
             Ok(directory) => (directory, RootAccess::Reachable),
-            Err(error) => (PathBuf::new(), unreachable(format!("{below} cannot be entered: {error}"))),
+            Err(error) => {
+                distrust(base);
+                (PathBuf::new(), unreachable(format!("{below} cannot be entered: {error}")))
+            }
         },
         Listing::Absent => (
             PathBuf::new(),

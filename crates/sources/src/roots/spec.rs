@@ -20,7 +20,7 @@ use mangrove_fs::{stamp::Seen, walk::Bounds};
 
 use crate::{
     layout::Layout,
-    view::{Content, FileRecord, View},
+    view::{Content, DirectoryRecord, FileRecord, View},
 };
 
 /// A root to look at.
@@ -93,4 +93,10 @@ pub(crate) fn look(surroundings: &mut View, path: &Path) -> Option<Seen> {
     let record = FileRecord { seen, is_racy: false, content: Content::Absent, module: None };
     surroundings.files.entry(below).or_insert_with(|| Arc::new(record));
     Some(seen)
+}
+
+/// Makes the next survey look again although every stamp may be the same: what is there could not be entered.
+pub(crate) fn distrust(view: &mut View) {
+    let record = DirectoryRecord { is_racy: true, ..DirectoryRecord::clone(&view.directory("")) };
+    view.directories.insert(String::new(), Arc::new(record));
 }

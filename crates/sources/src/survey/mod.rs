@@ -23,7 +23,7 @@ use mangrove_fs::walk::Budget;
 use crate::{
     options::TreeOptions,
     places,
-    roots::RootSpec,
+    roots::{RootSpec, distrust},
     session::blocking,
     view::View,
     views::{FoundRoots, LookedAhead, REPOSITORY, SURROUNDINGS, Views},
@@ -70,6 +70,9 @@ pub(super) async fn all(
         let view = match view {
             Ok(view) => view,
             Err(ObserveError::Repository { fault }) => {
+                if let (RootAccess::Reachable, Some(view)) = (&spec.access, kept.first_mut()) {
+                    distrust(view);
+                }
                 survey.disk.roots.insert(spec.id.clone(), not_looked_at(&spec, RootAccess::Unreachable(fault)));
                 continue;
             }
