@@ -80,7 +80,8 @@ pub(crate) fn run(options: &Options, done: &(dyn Fn(&Path, &Report) + Sync)) -> 
     };
     let roots: Vec<PathBuf> = roots::find(&copy)?.into_iter().filter(is_wanted).collect();
     ensure!(!roots.is_empty(), "there is no root in {}", options.directory.display());
-    let deno = Deno { program: options.deno.clone(), cache: directory.path().join("deno") };
+    let deno = Deno { program: options.deno.clone(), cache: directory.path().join("deno"), copy: copy.clone() };
+    std::fs::create_dir_all(&deno.cache).context("no cache for Deno")?;
     let (next, whole) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(root) = roots.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -158,6 +159,10 @@ fn source(deno: &Deno, root: &Path, found: &Found, layout: &KindLayout, report: 
     let answer = deno.describe(&root.join(found.row.source.path.as_str()), layout)?;
     match (&answer.failed, &found.row.state) {
         (None, State::Indexed(_)) => return Ok(Some(answer)),
+        // What a registry no longer has is no affair of ours; a lock wants it also where nothing imports it.
+        (Some(failed), State::Indexed(_)) if answer.is_unfetched() => {
+            report.left_out.push(format!("{}: Deno cannot fetch its packages: {failed}", found.name()));
+        }
         (Some(failed), State::Indexed(_)) => {
             report.differences.push(format!("{}: it is indexed, and Deno cannot load it: {failed}", found.name()));
         }

@@ -1,4 +1,4 @@
-//! Programs with a bound on their time, and an environment that holds nothing but what reaches registries.
+//! Programs with a bound on their time and a bare environment; those that fetch packages get what reaches registries.
 
 use std::{
     fs::{self, File},
@@ -12,7 +12,8 @@ use anyhow::{Context as _, Result, bail};
 /// Longer than fetching the packages of one source takes.
 const TIME_LIMIT: Duration = Duration::from_mins(5);
 
-/// What a program needs to reach a registry from here, in either spelling.
+/// What a program needs to reach a registry from here, in either spelling. A proxy may be named with a password, so no
+/// program gets these that runs what others wrote.
 const NETWORK: [&str; 7] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -42,13 +43,23 @@ impl Ended {
 pub(crate) fn command(program: &Path, directory: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(directory).env_clear();
-    let names = NETWORK.iter().flat_map(|name| [(*name).to_owned(), name.to_lowercase()]);
-    for name in names.chain(["PATH".to_owned()]) {
+    copy_variables(&mut command, ["PATH".to_owned()]);
+    command
+}
+
+/// The same for a program that fetches packages.
+pub(crate) fn fetching(program: &Path, directory: &Path) -> Command {
+    let mut command = command(program, directory);
+    copy_variables(&mut command, NETWORK.iter().flat_map(|name| [(*name).to_owned(), name.to_lowercase()]));
+    command
+}
+
+fn copy_variables(command: &mut Command, names: impl IntoIterator<Item = String>) {
+    for name in names {
         if let Some(value) = std::env::var_os(&name) {
             command.env(name, value);
         }
     }
-    command
 }
 
 /// Runs a command to its end; one that does not end is killed, and that is an error.

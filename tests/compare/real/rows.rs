@@ -54,7 +54,7 @@ impl Found {
 pub(crate) fn scan(program: &Path, deno: &Path, root: &Path) -> Result<Vec<Found>> {
     let mut rows = Vec::new();
     for _ in 0..SCANS {
-        let ended = process::run(process::command(program, root).env("MANGROVE_DENO", deno).args(["scan", "--json"]))?;
+        let ended = process::run(process::fetching(program, root).env("MANGROVE_DENO", deno).args(["scan", "--json"]))?;
         ensure!(matches!(ended.code, 0 | 1), "the scan ended with {}: {}", ended.code, ended.complaint());
         rows = tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(read(root))?;
         let is_transient =
