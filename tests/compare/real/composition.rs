@@ -77,7 +77,7 @@ fn differences_of(
 ) -> Result<(usize, Vec<String>)> {
     let indexed = one.found.indexed().context("only indexed sources are described")?;
     let document = rows::describe(&options.program, root, indexed, one.found.row.kind.as_str())?;
-    let of = |name: &Value| described.iter().find(|other| Value::from(other.found.name()) == *name);
+    let of = |name: &Value| described.iter().find(|other| name.as_str() == Some(&*other.found.name()));
     let base = of(&document["path"]).context("the source that is described was not looked at")?;
     let type_text = base.answer.type_text.as_str().context("its type is no text in Deno")?;
     let type_name = (layout.normalise)(type_text).map_or_else(|error| error.to_string(), |name| name.to_string());

@@ -34,6 +34,18 @@ pub(super) struct Prepared {
     pub(super) shown: ShownArguments,
 }
 
+/// Of a definition that declares inputs, those that the method does not take are mistakes.
+fn refuse_unknown_inputs(call: &Invocation<'_>, schema: &Json) -> Result<(), RunProblem> {
+    if !call.is_single || call.definition.inputs.is_none() {
+        return Ok(());
+    }
+    let unknown = arguments::unknown(schema, call.inputs);
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(unknown_names(&format!("the inputs of `{}.{}`", call.definition.name.value, call.method), unknown))
+}
+
 /// Puts together what the method is called with, by what its definition, its step and its schemas say.
 pub(super) async fn prepare(
     services: &Services,
@@ -87,12 +99,7 @@ pub(super) async fn prepare(
     let as_written = unresolved_arguments.as_ref().filter(|_| has_checks);
     let as_written = as_written.map_or(Json::Null, |written| arguments::merge(&[&written.global, &written.method]));
     let schema = &method.arguments;
-    if call.is_single && definition.inputs.is_some() {
-        let unknown = arguments::unknown(schema, call.inputs);
-        if !unknown.is_empty() {
-            return Err(unknown_names(&format!("the inputs of `{}.{}`", definition.name.value, call.method), unknown));
-        }
-    }
+    refuse_unknown_inputs(call, schema)?;
     let shown = unresolved_arguments.filter(|_| reads_secrets).unwrap_or_else(|| ShownArguments {
         global: global.clone(),
         method: arguments::coerced(schema, arguments::merge(&[&given, &inputs])),

@@ -198,7 +198,7 @@ impl OnDemand {
             let (methods, checks) = (of_row(&attachment.methods), of_row(&attachment.checks));
             let bundle = bundles.remove(&row.source)?;
             let foreign_state = ForeignState::named_in(&bundle.code);
-            Some(ReadyAddOn { bundle, row, methods, checks, foreign_state })
+            Some(ReadyAddOn { row, bundle, methods, checks, foreign_state })
         });
         Ok(ReadyType {
             row,

@@ -59,7 +59,7 @@ impl Finder {
         let is_foldable = |text: &String| text.len() >= 2 * SHORTEST_BEGINNING && !text.contains('\n');
         let mut foldable: Vec<String> = foldable.into_iter().filter(is_foldable).collect();
         foldable.dedup();
-        Self { forms, beginnings, foldable }
+        Self { forms, foldable, beginnings }
     }
 
     /// Where a line has the beginning of a secret that goes on in the next line, and how it goes on.

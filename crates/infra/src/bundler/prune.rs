@@ -196,7 +196,7 @@ impl<'a> Visit<'a> for Noticed<'_> {
     fn visit_binary_expression(&mut self, binary: &BinaryExpression<'a>) {
         let compares_only =
             matches!(binary.operator, BinaryOperator::StrictEquality | BinaryOperator::StrictInequality);
-        self.is_found |= !compares_only && !(is_primitive(&binary.left) && is_primitive(&binary.right));
+        self.is_found |= !(compares_only || is_primitive(&binary.left) && is_primitive(&binary.right));
         walk::walk_binary_expression(self, binary);
     }
 

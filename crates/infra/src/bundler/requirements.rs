@@ -164,7 +164,7 @@ fn add(code: &str, source_type: SourceType, found: &mut BTreeSet<String>) {
 }
 
 /// The text of a `CommonJS` module that is run as a script, if this is the call that does so (`vendor/scripts.rs`).
-fn script<'a>(kind: AstKind<'a>) -> Option<&'a str> {
+fn script(kind: AstKind<'_>) -> Option<&str> {
     let AstKind::CallExpression(call) = kind else { return None };
     let argument = |index: usize| call.arguments.get(index).and_then(Argument::as_expression);
     match (argument(0), argument(1)) {

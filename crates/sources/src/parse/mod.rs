@@ -96,7 +96,7 @@ impl ModuleVisitor<'_> {
         let Found { mut imports, exports, literals, import_metas } = self.module;
         imports.sort_by_key(|(start, _)| *start);
         let imports = imports.into_iter().map(|(_, import)| import).collect();
-        let mut module = ParsedModule { imports, literals, import_metas, ..ParsedModule::default() };
+        let mut module = ParsedModule { imports, import_metas, literals, ..ParsedModule::default() };
         module.set_exports(self.text, exports);
         module
     }

@@ -76,7 +76,7 @@ pub(super) fn lower(source: Source<'_>) -> Option<(String, SourceMap)> {
 /// A comment that says where JSX comes from says as well that it comes from somewhere, which the bundler wants to be told.
 fn lower_jsx(source: Source<'_>) -> Option<(String, SourceMap)> {
     let text = source.text;
-    let is_jsx = SourceType::from_path(source.path).is_ok_and(|kind| kind.is_jsx());
+    let is_jsx = SourceType::from_path(source.path).is_ok_and(oxc_span::SourceType::is_jsx);
     if !is_jsx || !text.contains("@jsxImportSource") {
         return None;
     }

@@ -238,7 +238,7 @@ fn written_out<'e>(expression: &'e Expression<'_>) -> Option<&'e str> {
     match expression {
         Expression::StringLiteral(text) => Some(text.value.as_str()),
         Expression::TemplateLiteral(text) if text.expressions.is_empty() => {
-            text.quasis.first()?.value.cooked.as_ref().map(|text| text.as_str())
+            text.quasis.first()?.value.cooked.as_ref().map(oxc_ast::ast::Str::as_str)
         }
         _ => None,
     }
@@ -255,7 +255,7 @@ fn beginning(expression: &Expression<'_>) -> Option<String> {
             left => written_out(left).map(str::to_owned).or_else(|| beginning(left))?,
         },
         Expression::TemplateLiteral(text) => {
-            let part = |index: usize| text.quasis.get(index)?.value.cooked.as_ref().map(|text| text.as_str());
+            let part = |index: usize| text.quasis.get(index)?.value.cooked.as_ref().map(oxc_ast::ast::Str::as_str);
             match (part(0)?, text.expressions.first()) {
                 ("", Some(first)) if is_named(first, "__dirname") => format!(".{}", part(1)?),
                 (first, _) => first.to_owned(),
