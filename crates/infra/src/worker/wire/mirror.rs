@@ -1,13 +1,13 @@
 //! Mirrors of domain types that can be written and read.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
 
 use mangrove_domain::{
-    bundle::{Bundle, BundleFile, LoadedBundle},
+    bundle::{Bundle, BundleFile},
     description::Violation,
     digest::Digest,
     failure::{FailureClass, Fault},
@@ -246,35 +246,6 @@ impl TryFrom<WireBuildFailure> for BuildFailure {
 
     fn try_from(wire: WireBuildFailure) -> Result<Self, WireError> {
         Ok(Self { fault: wire.fault.try_into()?, diagnostics: wire.diagnostics })
-    }
-}
-
-/// A bundle whose vendor files the child holds already: they are named by their paths.
-#[derive(Debug, Serialize, Deserialize)]
-pub(in crate::worker) struct WireLoadedBundle<'a> {
-    code: &'a str,
-    #[serde(borrow)]
-    vendor_files: Vec<&'a str>,
-}
-
-impl<'a> From<&'a LoadedBundle> for WireLoadedBundle<'a> {
-    fn from(bundle: &'a LoadedBundle) -> Self {
-        Self { code: &bundle.code, vendor_files: bundle.vendor_files.iter().map(|file| file.path.as_str()).collect() }
-    }
-}
-
-impl WireLoadedBundle<'_> {
-    /// The bundle with the files that are held by their paths.
-    ///
-    /// # Errors
-    /// [`WireError::NotHeld`] if one of them was never sent.
-    pub(in crate::worker) fn with(&self, held: &HashMap<String, Arc<str>>) -> Result<LoadedBundle, WireError> {
-        let file = |path: &&str| {
-            let code = held.get(*path).ok_or_else(|| WireError::NotHeld((*path).to_owned()))?;
-            Ok(BundleFile { path: (*path).to_owned(), code: Arc::clone(code) })
-        };
-        let vendor_files = self.vendor_files.iter().map(file).collect::<Result<_, WireError>>()?;
-        Ok(LoadedBundle { code: self.code.into(), vendor_files })
     }
 }
 

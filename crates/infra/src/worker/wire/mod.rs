@@ -3,6 +3,7 @@
 //! The types mirror the domain's, which know no serde. Values are flat lists of tokens, so that neither side
 //! recurses while it reads and the depth of what an extension returned is checked in one place.
 
+mod loaded_bundle;
 mod mirror;
 mod value;
 
@@ -24,9 +25,10 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use url::Url;
 
+pub(super) use loaded_bundle::WireLoadedBundle;
 pub(super) use mirror::{
     WireBuildFailure, WireBundle, WireBundleRequest, WireCall, WireFault, WireGrantee, WireInspection, WireLimits,
-    WireLoadedBundle, WireRunError, to_limits,
+    WireRunError, to_limits,
 };
 pub use value::{MAX_DEPTH, Value};
 
