@@ -2,13 +2,15 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    failure::Fault,
     json::Json,
     ports::{RunFilter, RunStore, RunStoreError},
+    problem::Code,
     run::{RunHeader, RunLookup, RunRecord, RunStatus},
     time::Timestamp,
 };
@@ -128,6 +130,23 @@ struct Slow {
     behind: AtomicUsize,
     waits: AtomicUsize,
     enough: Notify,
+    /// True if it takes nothing that is written before it is asked.
+    fails: bool,
+    /// True since it took nothing, until a record was written that waited for it.
+    has_failed: AtomicBool,
+}
+
+impl Slow {
+    fn new(inner: &Arc<dyn RunStore>, fails: bool) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Arc::clone(inner),
+            behind: AtomicUsize::new(0),
+            waits: AtomicUsize::new(0),
+            enough: Notify::new(),
+            fails,
+            has_failed: AtomicBool::new(false),
+        })
+    }
 }
 
 const BEHIND: usize = 16;
@@ -135,10 +154,14 @@ const BEHIND: usize = 16;
 #[async_trait]
 impl RunStore for Slow {
     async fn save(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        if self.has_failed.swap(false, Ordering::Relaxed) {
+            self.behind.store(0, Ordering::Relaxed);
+        }
         self.inner.save(record).await
     }
 
     async fn save_under_way(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        assert!(!self.has_failed.load(Ordering::Relaxed), "what the disk did not take is left behind");
         let behind = self.behind.fetch_add(1, Ordering::Relaxed) + 1;
         assert!(behind <= BEHIND, "a power failure would take {behind} records");
         if behind == BEHIND {
@@ -148,8 +171,13 @@ impl RunStore for Slow {
     }
 
     async fn settle(&self) -> Result<(), RunStoreError> {
-        self.behind.store(0, Ordering::Relaxed);
         self.waits.fetch_add(1, Ordering::Relaxed);
+        if self.fails {
+            self.has_failed.store(true, Ordering::Relaxed);
+            let fault = Fault::environment(Code::DISK_FULL, "runs:sync", "the disk is full");
+            return Err(RunStoreError { operation: "write", fault });
+        }
+        self.behind.store(0, Ordering::Relaxed);
         self.enough.notified().await;
         Ok(())
     }
@@ -183,17 +211,23 @@ impl RunStore for Slow {
 async fn steps_do_not_wait_for_the_disk_and_a_power_failure_takes_few_of_them() {
     let steps: String = (0..40).map(|number| step(&format!("s{number}"), "run", "")).collect();
     let mut bench = Bench::new(&workflow(&format!("  - name: a\n    concurrency: 1\n    steps:\n{steps}")));
-    let slow = Arc::new(Slow {
-        inner: Arc::clone(&bench.runs),
-        behind: AtomicUsize::new(0),
-        waits: AtomicUsize::new(0),
-        enough: Notify::new(),
-    });
+    let slow = Slow::new(&bench.runs, false);
     bench.runs = Arc::clone(&slow) as _;
     let record = within(bench.run("{}")).await;
     assert_eq!(record.status, RunStatus::Succeeded);
     // A record at the beginning and one for each step: the first wait begins with the first of them.
     assert_eq!(slow.waits.load(Ordering::Relaxed), 1 + 40 / BEHIND);
+}
+
+#[tokio::test]
+async fn after_the_disk_did_not_take_records_the_next_one_waits_for_it() {
+    let steps: String = (0..40).map(|number| step(&format!("s{number}"), "run", "")).collect();
+    let mut bench = Bench::new(&workflow(&format!("  - name: a\n    concurrency: 1\n    steps:\n{steps}")));
+    let slow = Slow::new(&bench.runs, true);
+    bench.runs = Arc::clone(&slow) as _;
+    let record = within(bench.run("{}")).await;
+    assert_eq!(record.status, RunStatus::Succeeded);
+    assert!(slow.waits.load(Ordering::Relaxed) > 1);
 }
 
 #[tokio::test]

@@ -147,6 +147,43 @@ async fn a_name_that_is_known_only_when_it_runs_may_be_in_any_file() {
 }
 
 #[tokio::test]
+async fn what_expressions_find_may_be_in_any_file() {
+    let world = World::new();
+    let assertion = "      - name: look\n        \
+         task: {type: assert, expr: \"model.thing.definition.name == 'thing'\", message: another}\n";
+    world.tree.write("workflows/w1.yaml", workflow(1, "work") + assertion).expect("written");
+    world.service.watch_library(true);
+    settle(&world, "w1").await;
+    world.files.take_looked_at();
+    run(&world, "w1").await.expect("it begins");
+    assert!(world.files.take_looked_at().contains(&"workflows/outer.yaml".to_owned()));
+}
+
+#[tokio::test]
+async fn what_changes_between_preparing_a_run_and_its_start_is_what_runs() {
+    for is_told in [true, false] {
+        let world = World::new();
+        world.tree.write("workflows/w1.yaml", workflow(1, "work")).expect("written");
+        world.service.watch_library(is_told);
+        let start = StartTriggered {
+            workflow: "w1".to_owned(),
+            trigger: "schedule".to_owned(),
+            webhook: None,
+            last_good: None,
+        };
+        let prepared = world.service.prepare_triggered(start).await.expect("it is in order");
+        let text = workflow(1, "work").replace("name: work", "name: afterwards");
+        world.tree.write("workflows/w1.yaml", text).expect("written");
+        if is_told {
+            world.service.library_changed();
+        }
+        let started = within(world.service.start_prepared(prepared)).await.expect("it begins");
+        let record = within(started.run.wait()).await.expect("a record");
+        assert_eq!(record.jobs[0].steps[0].name, "afterwards", "told: {is_told}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_written_in_the_same_instant_as_it_was_read_is_what_runs() {
     let world = World::new();
     for number in 100..400 {

@@ -30,6 +30,7 @@ mod status;
 mod status_line;
 mod triggered_runs;
 mod upkeep;
+mod watched;
 mod watching;
 pub mod webhook;
 

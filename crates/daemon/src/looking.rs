@@ -45,10 +45,13 @@ async fn observe(
     request: &ScanRequest,
     edits: Option<BTreeSet<PathBuf>>,
 ) -> Result<Observed, Error> {
-    if let Some(paths) = edits
-        && let Some(observed) = scanner.look_at_edits(request, &paths).await?
-    {
-        return Ok(observed);
+    if let Some(paths) = edits {
+        match scanner.look_at_edits(request, &paths).await {
+            Ok(Some(observed)) => return Ok(observed),
+            Ok(None) => {}
+            // It may be about one root of several: what that means, the look at everything says.
+            Err(error) => tracing::debug!(%error, "edits alone cannot be looked at"),
+        }
     }
     scanner.look(request).await
 }

@@ -10,7 +10,7 @@ use mangrove_app::{
 use mangrove_domain::{
     ports::{ServiceManager, Watcher},
     problem::{Code, Problem},
-    watch::{FileChanges, WatchList},
+    watch::FileChanges,
 };
 use tokio::{
     sync::{
@@ -35,6 +35,7 @@ use crate::{
     scheduled_runs::ScheduledRuns,
     status::{self, LastLook, Phase, Status},
     upkeep::{self, Activity, UpkeepTimer},
+    watched::Watched,
     webhook::Webhooks,
 };
 
@@ -74,7 +75,7 @@ pub(crate) struct Owner {
     scans: Scans,
     /// Who waits for the look that is under way.
     waiting: Vec<oneshot::Sender<ScanAnswer>>,
-    watch_list: WatchList,
+    watched: Watched,
     scheduled: ScheduledRuns,
     readings: Readings,
     publications: broadcast::Receiver<Arc<Publication>>,
@@ -100,7 +101,7 @@ impl Owner {
         Self {
             scans: Scans::default(),
             waiting: Vec::new(),
-            watch_list: WatchList::default(),
+            watched: Watched::default(),
             scheduled: ScheduledRuns::new(
                 parts.service.clone(),
                 parts.options.parallel_runs,
@@ -207,6 +208,7 @@ impl Owner {
 
     async fn files_changed(&mut self, changes: &FileChanges) {
         tracing::debug!(paths = changes.paths.len(), complete = changes.is_complete, "files changed");
+        self.watched.changed(changes);
         let directory = self.parts.service.directory();
         let is_at_top = changes.paths.iter().any(|path| path.parent() == Some(directory));
         if is_at_top || !changes.is_complete {
@@ -227,7 +229,7 @@ impl Owner {
     fn is_document(&self, path: &Path) -> bool {
         // What has no ending is a directory, or was one.
         let ending = path.extension().and_then(|ending| ending.to_str());
-        matches!(ending, None | Some("yaml" | "yml" | "json")) || self.watch_list.is_in_tree(path)
+        matches!(ending, None | Some("yaml" | "yml" | "json")) || self.watched.is_in_tree(path)
     }
 
     /// Reads definitions and workflows for what starts them by itself.
@@ -375,19 +377,10 @@ impl Owner {
 
     /// Watches what the latest look rests on.
     async fn watch(&mut self) {
-        let list = self.parts.service.watch_list().await;
-        if list == self.watch_list && self.parts.status.borrow().coverage.is_some() {
-            return;
-        }
-        let coverage = self.parts.watcher.watch(list.clone()).await;
-        self.parts.service.watch_library(coverage.unwatched.is_empty());
-        log::coverage(&coverage, self.parts.options.rescan);
-        // What changed before it was watched was not told.
-        if list.directories != self.watch_list.directories {
+        let Parts { service, watcher, status, options, .. } = &self.parts;
+        if self.watched.renew(service, watcher.as_ref(), status, options.rescan).await {
             self.scans.want();
         }
-        self.watch_list = list;
-        self.parts.status.send_modify(|status| status.coverage = Some(coverage));
     }
 
     /// Finds out when the next failed build is to be tried.

@@ -186,7 +186,8 @@ async fn run(
     };
     let start =
         StartTriggered { workflow: workflow.to_string(), trigger: "schedule".to_owned(), webhook: None, last_good };
-    // The claim waits for the disk, and what is prepared meanwhile changes nothing.
+    // The claim waits for the disk, and what is prepared meanwhile changes nothing. It may wait for others, too, and so long that
+    // the workflow is another one then: that is seen at the start.
     let (claimed, prepared) = tokio::join!(claiming, service.prepare_triggered(start));
     match claimed {
         Ok(true) => {}

@@ -78,11 +78,17 @@ pub fn create(directory: &Directory, name: &str, content: &[u8], durability: Dur
 /// whole. Only its owner may read it. False if the name is taken.
 ///
 /// # Errors
-/// That of the operating system; the name may be taken then, by a part of the content.
+/// That of the operating system; the name may be taken then, by an empty file.
 pub fn claim(directory: &Directory, name: &str, content: &[u8]) -> io::Result<bool> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match openat(directory, name, flags, PRIVATE) {
-        Ok(file) => File::from(file).write_all(content).map(|()| true),
+        Ok(file) => {
+            let mut file = File::from(file);
+            file.write_all(content).map(|()| true).inspect_err(|_| {
+                // Best effort: nobody comes back for a part, which takes room on a disk that may have none.
+                let _ = file.set_len(0);
+            })
+        }
         Err(Errno::EXIST) => Ok(false),
         Err(error) => Err(error.into()),
     }

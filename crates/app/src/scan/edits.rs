@@ -19,16 +19,23 @@ use super::{
     request::ScanRequest,
 };
 
+/// So many files are looked at by themselves at most. Each of them is held against every row; what changes this many at once, such
+/// as another branch, is seen sooner by a look at everything.
+const MOST_EDITED: usize = 64;
+
 impl Scanner {
     /// As [`look`](Self::look), for a caller that was told which files changed and looks at everything soon afterwards: only
     /// the sources that reach these files are looked at, and of the rest the latest look counts. The plan is about these
-    /// sources alone. `None` if more may have changed than what stands in modules that are known: then it takes a look at
-    /// everything.
+    /// sources alone. `None` if more may have changed than what stands in modules that are known, or very many of them: then it
+    /// takes a look at everything.
     pub async fn look_at_edits(
         &self,
         request: &ScanRequest,
         paths: &BTreeSet<PathBuf>,
     ) -> Result<Option<Observed>, Error> {
+        if paths.len() > MOST_EDITED {
+            return Ok(None);
+        }
         let start = self.start(request).await;
         let Ports { tree, catalog, .. } = &self.ports;
         let kinds = self.loaders.layouts();

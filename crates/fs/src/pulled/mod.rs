@@ -29,6 +29,7 @@ use crate::{
     directory::Directory,
     faults::{Operation, io_fault},
     read::{self, FileKind, Within},
+    reason::Reason,
 };
 
 /// Pulled extensions of one repository.
@@ -115,7 +116,8 @@ impl PulledExtensions for DiskPulledExtensions {
 
 /// True if nothing is at a path, or a file or a link on the way to it.
 fn is_elsewhere(error: &io::Error) -> bool {
-    let is_link = error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
+    let is_refused_link = Reason::behind(error).is_some_and(|refusal| refusal.code == Code::STATE_LINK);
+    let is_link = is_refused_link || error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
     is_link || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 

@@ -105,8 +105,11 @@ impl Database {
                     self.is_volatile.store(true, Ordering::Relaxed);
                     writer.begin_with("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await
                 }
-                Durability::Durable if self.is_volatile.swap(false, Ordering::Relaxed) => {
-                    writer.begin_with("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").await
+                Durability::Durable if self.is_volatile.load(Ordering::Relaxed) => {
+                    let begun = writer.begin_with("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").await?;
+                    // Not before: whoever is dropped, or waits too long for the connection, has set nothing.
+                    self.is_volatile.store(false, Ordering::Relaxed);
+                    Ok(begun)
                 }
                 Durability::Durable => writer.begin_with("BEGIN IMMEDIATE").await,
             }

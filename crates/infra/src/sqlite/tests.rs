@@ -99,3 +99,16 @@ async fn a_file_that_is_being_made_is_never_called_damaged() {
         assert!(writer.await.expect("no panic"), "round {round}: it is made");
     }
 }
+
+#[tokio::test]
+async fn whoever_gives_up_before_it_has_the_connection_leaves_the_next_one_waiting_for_the_disk() {
+    let place = Place::new().await;
+    let held = place.database.begin_volatile().await.unwrap_or_else(|error| panic!("{error:?}"));
+    let given_up = tokio::time::timeout(Duration::ZERO, place.database.begin_write()).await;
+    assert!(given_up.is_err(), "the connection is taken");
+    drop(held);
+    let mut transaction = place.database.begin_write().await.unwrap_or_else(|error| panic!("{error:?}"));
+    let synchronous: i64 =
+        sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *transaction).await.expect("a setting");
+    assert_eq!(synchronous, 2, "every commit waits for the disk");
+}

@@ -40,6 +40,8 @@ struct Waiting {
     list: Arc<WatchList>,
     /// Watched directories that went away or moved: what is watched of them now is not what has their path.
     gone: BTreeSet<PathBuf>,
+    /// True if any of them may have: that was not told.
+    has_lost: bool,
 }
 
 #[derive(Default)]
@@ -89,11 +91,13 @@ impl Watcher for SystemWatcher {
 impl Watching {
     fn replace(&mut self, list: WatchList, directories: BTreeSet<PathBuf>, shared: &Arc<Shared>) -> Coverage {
         let trees = list.trees.clone();
-        let gone = {
+        let (gone, has_lost) = {
             let mut waiting = lock(&shared.waiting);
             waiting.list = Arc::new(list);
-            std::mem::take(&mut waiting.gone)
+            (std::mem::take(&mut waiting.gone), std::mem::take(&mut waiting.has_lost))
         };
+        // What lies in a directory that moved is told nothing of that.
+        let is_gone = |path: &Path| has_lost || path.ancestors().any(|ancestor| gone.contains(ancestor));
         let mut failures = Failures::default();
         if self.watcher.is_none() {
             let receiver = Arc::clone(shared);
@@ -110,11 +114,11 @@ impl Watching {
             (&mut self.trees, trees, RecursiveMode::Recursive),
             (&mut self.directories, directories, RecursiveMode::NonRecursive),
         ] {
-            for path in watched.iter().filter(|path| gone.contains(*path) || !wanted.contains(*path)) {
+            for path in watched.iter().filter(|path| is_gone(path) || !wanted.contains(*path)) {
                 // It may be gone already, and its watch with it.
                 let _ = watcher.unwatch(path);
             }
-            watched.retain(|path| wanted.contains(path) && !gone.contains(path));
+            watched.retain(|path| wanted.contains(path) && !is_gone(path));
             for path in wanted {
                 if !watched.contains(&path) && failures.watch(watcher, &path, mode) {
                     watched.insert(path);
@@ -203,6 +207,7 @@ impl Shared {
 impl Waiting {
     fn lose(&mut self) {
         self.changes = FileChanges { paths: BTreeSet::new(), is_complete: false };
+        self.has_lost = true;
     }
 }
 
@@ -242,7 +247,8 @@ mod tests {
             let path = PathBuf::from(format!("/r/{number}"));
             shared.receive(Ok(Event::new(EventKind::Any).add_path(path)));
         }
-        let changes = std::mem::take(&mut lock(&shared.waiting).changes);
-        assert_eq!(changes, FileChanges { paths: BTreeSet::new(), is_complete: false });
+        let waiting = std::mem::take(&mut *lock(&shared.waiting));
+        assert_eq!(waiting.changes, FileChanges { paths: BTreeSet::new(), is_complete: false });
+        assert!(waiting.has_lost, "everything is watched again");
     }
 }

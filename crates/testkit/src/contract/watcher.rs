@@ -84,7 +84,15 @@ pub async fn watcher(make: &(dyn Fn() -> Arc<dyn Watcher> + Sync)) {
     told_of(watcher.as_ref(), &kept).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     fs::create_dir_all(&flat).expect("a directory");
-    watcher.watch(list).await;
+    watcher.watch(list.clone()).await;
     fs::write(&kept, "666666").expect("a file");
+    told_of(watcher.as_ref(), &kept).await;
+
+    // So is one that made way for another.
+    fs::rename(&flat, root.join("before")).expect("a rename");
+    fs::create_dir(&flat).expect("a directory");
+    told_of(watcher.as_ref(), &flat).await;
+    watcher.watch(list).await;
+    fs::write(&kept, "7777777").expect("a file");
     told_of(watcher.as_ref(), &kept).await;
 }

@@ -41,8 +41,9 @@ pub struct PreparedRun {
     engine: Engine,
     library: Arc<Library>,
     in_force: InForce,
-    trigger: String,
-    webhook: Option<Json>,
+    start: StartTriggered,
+    /// The number of what the library was read from; `None` if nobody tells of changes.
+    edition: Option<u64>,
 }
 
 /// What runs, and why it is not what the file says now.
@@ -59,7 +60,7 @@ impl Service {
     /// # Errors
     /// [`RunError`]; nothing ran. An expression without a value is one, and what is known to be wrong before the run.
     pub async fn start_triggered(&self, start: StartTriggered) -> Result<StartedRun, RunError> {
-        self.start_prepared(self.prepare_triggered(start).await?).await
+        self.begin_prepared(self.prepare_triggered(start).await?).await
     }
 
     /// What [`start_triggered`](Self::start_triggered) does before anything is recorded or asked of a vault: finding the workflow,
@@ -69,19 +70,26 @@ impl Service {
     /// [`RunError`]; such a run would not begin.
     pub async fn prepare_triggered(&self, start: StartTriggered) -> Result<PreparedRun, RunError> {
         let engine = self.engine()?;
+        let edition = self.library.edition();
         let library = self.library_for_run(&start.workflow).await?;
         let in_force = self.in_force(&library, &start)?;
         self.refuse_mistakes(&engine, &library, &in_force.workflow).await?;
-        let StartTriggered { trigger, webhook, .. } = start;
-        Ok(PreparedRun { engine, library, in_force, trigger, webhook })
+        Ok(PreparedRun { engine, library, in_force, start, edition })
     }
 
-    /// Starts what was prepared.
+    /// Starts what was prepared. What may have changed since then is prepared again.
     ///
     /// # Errors
     /// [`RunError`]; nothing ran.
     pub async fn start_prepared(&self, prepared: PreparedRun) -> Result<StartedRun, RunError> {
-        let PreparedRun { engine, library, in_force: InForce { workflow, file_problem }, trigger, webhook } = prepared;
+        let is_current = prepared.edition.is_some() && prepared.edition == self.library.edition();
+        let prepared = if is_current { prepared } else { self.prepare_triggered(prepared.start).await? };
+        self.begin_prepared(prepared).await
+    }
+
+    async fn begin_prepared(&self, prepared: PreparedRun) -> Result<StartedRun, RunError> {
+        let PreparedRun { engine, library, in_force: InForce { workflow, file_problem }, start, .. } = prepared;
+        let StartTriggered { trigger, webhook, .. } = start;
         let environment = self.expression_environment();
         let inputs = self.trigger_inputs(&workflow, webhook, &environment, self.vaults()?).await?;
         let file = workflow.file.clone();

@@ -3,7 +3,7 @@
 //! One task owns the record of a run. It asks the pure graph what may start, starts it, waits for whatever ends
 //! next, writes it down, and asks again. Steps are futures of that task: dropping the run drops them.
 
-use std::{collections::VecDeque, pin::pin, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use mangrove_domain::{
@@ -146,7 +146,13 @@ impl<'a> Execution<'a> {
     /// others: a step that stood still with its turn would be waited for by itself.
     async fn write_down(&mut self) -> Cadence {
         let began = Instant::now();
-        let mut saving = pin!(self.context.save_under_way(&self.record));
+        let (context, record, waits_for_disk) = (self.context, &self.record, self.settling.has_failed());
+        let mut saving = Box::pin(async move {
+            if waits_for_disk {
+                return context.save(record).await.map(drop);
+            }
+            context.save_under_way(record).await
+        });
         let saved = loop {
             tokio::select! {
                 biased;
@@ -155,6 +161,7 @@ impl<'a> Execution<'a> {
             }
         };
         match saved {
+            Ok(()) if waits_for_disk => self.settling.wrote_through(),
             Ok(()) => self.settling.wrote(),
             Err(error) => tracing::warn!(run = %self.record.id, %error, "the run history could not be written"),
         }

@@ -12,15 +12,17 @@ const MOST_BEHIND: usize = 16;
 /// The records of one run that are not on the disk yet.
 pub(super) struct Settling<'a> {
     context: &'a Context<'a>,
-    /// Waits for the disk.
-    waiting: Option<BoxFuture<'a, ()>>,
+    /// Waits for the disk, and says whether it has them.
+    waiting: Option<BoxFuture<'a, bool>>,
     /// Records that were written since that began.
     behind: usize,
+    /// True if the disk did not take them: the next record waits for it by itself, and takes these along.
+    has_failed: bool,
 }
 
 impl<'a> Settling<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        Self { context, waiting: None, behind: 0 }
+        Self { context, waiting: None, behind: 0, has_failed: false }
     }
 
     /// A record was written.
@@ -31,18 +33,29 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// True if nothing further may be written before the disk has what there is.
-    pub(super) const fn is_behind(&self) -> bool {
-        self.behind >= MOST_BEHIND
+    /// A record was written that is on the disk, as is all before it.
+    pub(super) const fn wrote_through(&mut self) {
+        self.behind = 0;
+        self.has_failed = false;
     }
 
-    /// The disk has what was written when it was asked last; for ever if there is nothing that it lacks. Nothing is lost if this
-    /// is dropped.
+    /// True if the next record has to be on the disk when it is written.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// True if nothing further may be written before the disk has what there is.
+    pub(super) const fn is_behind(&self) -> bool {
+        self.behind >= MOST_BEHIND && !self.has_failed
+    }
+
+    /// The disk has what was written when it was asked last, or does not take it; for ever if it was not asked. Nothing is lost if
+    /// this is dropped.
     pub(super) async fn next(&mut self) {
         let Some(waiting) = &mut self.waiting else { return std::future::pending().await };
-        waiting.await;
+        self.has_failed = !waiting.await;
         self.waiting = None;
-        if self.behind > 0 {
+        if self.behind > 0 && !self.has_failed {
             self.begin();
         }
     }
@@ -51,9 +64,11 @@ impl<'a> Settling<'a> {
         self.behind = 0;
         let (context, run) = (self.context, &self.context.run_id);
         self.waiting = Some(Box::pin(async move {
-            if let Err(error) = context.services.runs.settle().await {
+            let settled = context.services.runs.settle().await;
+            if let Err(error) = &settled {
                 tracing::warn!(%run, %error, "the run history could not be written to the disk");
             }
+            settled.is_ok()
         }));
     }
 }
