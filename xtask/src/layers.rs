@@ -195,7 +195,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["mangrove-cli", "mangrove-daemon", "mangrove-dashboard"]),
     ("clap*", &["mangrove-cli"]),
     ("console", &["mangrove-cli"]),
-    ("hyper*", &["mangrove-daemon"]),
+    ("hyper*", &["mangrove-daemon", "mangrove-infra"]),
     ("indicatif", &["mangrove-cli"]),
     ("opentelemetry*", &["mangrove-cli"]),
     ("oxc*", &["mangrove-engine", "mangrove-infra", "mangrove-sources"]),

@@ -20,13 +20,31 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// The values that stand on the command line itself, and not in files.
+    /// The texts that stand on the command line itself, and not in files; those of JSON without its escapes.
     pub(crate) fn written(&self) -> Vec<String> {
-        let written = self.input.iter().filter_map(|input| match input {
-            Input::All(text) => Some(text),
-            Input::One { value, .. } => Some(value).filter(|value| !value.starts_with('@')),
-        });
-        written.cloned().collect()
+        let mut texts = Vec::new();
+        for input in &self.input {
+            match input {
+                Input::One { value, .. } if value.starts_with('@') => {}
+                Input::One { value, is_json: false, .. } => texts.push(value.clone()),
+                Input::All(text) | Input::One { value: text, .. } => {
+                    if let Some(value) = json_text::parse(text) {
+                        add_texts(&value, &mut texts);
+                    }
+                }
+            }
+        }
+        texts
+    }
+}
+
+/// Adds the strings in a value; the names of members are none.
+fn add_texts(value: &Json, texts: &mut Vec<String>) {
+    match value {
+        Json::String(text) => texts.push(text.clone()),
+        Json::Array(items) => items.iter().for_each(|item| add_texts(item, texts)),
+        Json::Object(members) => members.iter().for_each(|(_, member)| add_texts(member, texts)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
     }
 }
 
@@ -193,6 +211,20 @@ mod tests {
         for texts in [&["a"] as &[&str], &["=1"], &["a..b=1"], &["a:json=[1"], &["{\"a\": 1}", "b=2"], &["{1}"]] {
             assert!(inputs(texts).is_err(), "{texts:?}");
         }
+    }
+
+    #[test]
+    fn what_is_written_has_no_escapes_of_json() {
+        let written = |texts: &[&str]| {
+            let input = texts.iter().map(|text| parse(text)).collect::<Result<_, _>>().expect("inputs");
+            Inputs { input, input_file: None }.written()
+        };
+        let expression = r#"${{ vault.get("v", "k") }}"#;
+        let escaped = r#""${{ vault.get(\"v\", \"k\") }}""#;
+        assert_eq!(written(&[&format!("{{\"token\": {escaped}, \"n\": 1}}")]), [expression]);
+        assert_eq!(written(&[&format!("token:json={escaped}")]), [expression]);
+        assert_eq!(written(&[&format!("list:json=[{{\"a\": {escaped}}}, \"b\"]")]), [expression, "b"]);
+        assert_eq!(written(&[&format!("token={expression}"), "key=@file", "n:json=[1"]), [expression]);
     }
 
     #[test]

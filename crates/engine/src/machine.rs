@@ -156,13 +156,17 @@ impl Machine {
         used >= self.limits.memory_bytes / 8 * FULL_EIGHTHS
     }
 
-    /// True if no job, no timer and no request waits for anything. Not inside the engine: it takes the engine's lock.
+    /// True if no job, no tick, no timer and no request waits for anything. Not inside the engine: it takes the engine's lock.
     pub(super) fn is_at_rest(&self) -> bool {
-        let next_timer =
-            |context: Ctx<'_>| -> Result<Option<f64>> { kit(&context)?.get::<_, Function>("nextTimer")?.call(()) };
+        let is_idle = |context: Ctx<'_>| -> Result<bool> {
+            let kit = kit(&context)?;
+            let due: Option<f64> = kit.get::<_, Function>("nextTimer")?.call(())?;
+            let has_ticks: bool = kit.get::<_, Function>("hasTicks")?.call(())?;
+            Ok(due.is_none() && !has_ticks)
+        };
         !self.runtime.is_job_pending()
             && locked(&self.ledger).requests.is_empty()
-            && self.context.with(next_timer).is_ok_and(|due| due.is_none())
+            && self.context.with(is_idle).is_ok_and(|is_idle| is_idle)
     }
 
     /// Forgets what was made for calls, such as providers. False if the engine does not. Not inside the engine.
@@ -180,7 +184,7 @@ impl Machine {
         match promise.result::<Value>() {
             Some(Ok(_)) | None => {
                 // What follows at once from what it began belongs to it.
-                self.run_jobs(context, &mut 0, None)?;
+                self.run_ready(context, &kit, &mut 0)?;
                 self.fail_by_uncaught(context, &kit)?;
                 module.namespace().map_err(|error| self.stop(context, error))
             }
@@ -206,10 +210,11 @@ impl Machine {
             if self.run_jobs(context, &mut jobs, Some(promise))? {
                 continue;
             }
-            self.fail_by_uncaught(context, kit)?;
+            // A tick may handle what was rejected before it.
             if self.run_ticks(context, kit, &mut jobs)? {
                 continue;
             }
+            self.fail_by_uncaught(context, kit)?;
             let requests = locked(&self.ledger).take_requests();
             if answer(requests)? || self.pass_event(context, kit)? {
                 continue;
@@ -257,7 +262,7 @@ impl Machine {
     }
 
     /// Runs what is ready. True if anything was.
-    pub(super) fn run_jobs<'js>(
+    fn run_jobs<'js>(
         &self,
         context: &Ctx<'js>,
         jobs: &mut u32,
@@ -267,6 +272,20 @@ impl Machine {
         while until.is_none_or(|promise| promise.state() == PromiseState::Pending) && context.execute_pending_job() {
             ran = true;
             self.count_job(jobs)?;
+        }
+        Ok(ran)
+    }
+
+    /// Runs what is ready and what was left for the next tick, until there is neither. True if there was anything.
+    pub(super) fn run_ready<'js>(
+        &self,
+        context: &Ctx<'js>,
+        kit: &Object<'js>,
+        jobs: &mut u32,
+    ) -> std::result::Result<bool, Stop> {
+        let mut ran = false;
+        while self.run_jobs(context, jobs, None)? || self.run_ticks(context, kit, jobs)? {
+            ran = true;
         }
         Ok(ran)
     }

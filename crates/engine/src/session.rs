@@ -221,19 +221,14 @@ fn call(
     machine.drive(context, &kit, &promise, &mut |requests| serve(machine, context, host, requests))?;
     // Work that the function began and did not wait for ends with it: as far as it gets without sleeping, and without what
     // others would answer.
+    finish(machine, context, &kit, host)?;
+    let is_rejected = promise.state() == PromiseState::Rejected;
+    let uncaught = if is_rejected { Ok(()) } else { machine.fail_by_uncaught(context, &kit) };
+    // What follows from giving up its requests is our doing: an error that nobody catches there fails no call.
     machine.end_requests(context, &kit)?;
-    let mut jobs = 0;
-    loop {
-        let requests = locked(&machine.ledger).take_requests();
-        let served = serve(machine, context, host, requests)?;
-        if !machine.run_jobs(context, &mut jobs, None)? && !served {
-            break;
-        }
-    }
+    finish(machine, context, &kit, host)?;
     machine.end_requests(context, &kit)?;
-    if promise.state() != PromiseState::Rejected {
-        machine.fail_by_uncaught(context, &kit)?;
-    }
+    uncaught?;
     match promise.result::<Value>() {
         Some(Ok(value)) => match value.as_object().filter(|_| text(&kit, &value).is_none()) {
             Some(rejection) => rejected(&kit, rejection).map_err(stop),
@@ -241,6 +236,23 @@ fn call(
         },
         Some(Err(error)) => Err(stop(error)),
         None => Err(Stop::Stuck),
+    }
+}
+
+/// Runs what is left and needs no sleep, and lets the host answer what it asks for.
+fn finish<'js>(
+    machine: &Machine,
+    context: &Ctx<'js>,
+    kit: &Object<'js>,
+    host: &mut dyn FnMut(HostCall) -> Result<Json, String>,
+) -> Result<(), Stop> {
+    let mut jobs = 0;
+    loop {
+        let requests = locked(&machine.ledger).take_requests();
+        let served = serve(machine, context, host, requests)?;
+        if !machine.run_ready(context, kit, &mut jobs)? && !served {
+            return Ok(());
+        }
     }
 }
 

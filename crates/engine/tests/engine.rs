@@ -658,6 +658,8 @@ fn what_is_caught_before_the_work_at_hand_is_done_ends_nothing() {
         "await Promise.any([Promise.reject(1), Promise.resolve(2)]); return 'fine';",
         "try { await Promise.all([Promise.reject(1), Promise.reject(2)]); } catch { return 'fine'; }",
         "await Promise.race([0, Promise.reject(1)]); return 'fine';",
+        "const p = Promise.reject(new Error('kept')); process.nextTick(() => p.catch(() => {})); return 'fine';",
+        "const p = Promise.reject(1); process.nextTick(() => p.catch(() => {})); await new Promise((go) => setTimeout(go, 5)); return 'fine';",
     ] {
         assert_eq!(value(&format!("export const model = {{ async run() {{ {body} }} }};")), "\"fine\"", "{body}");
     }
@@ -665,6 +667,40 @@ fn what_is_caught_before_the_work_at_hand_is_done_ends_nothing() {
         run("export const model = { async run() { Promise.reject(new Error('lost')); throw new Error('own'); } };");
     let Err(RunError::Threw { message, .. }) = result else { panic!("{result:?}") };
     assert_eq!(message, "Error: own", "what the call itself throws comes first");
+}
+
+#[test]
+fn of_many_rejections_the_one_that_is_left_is_told() {
+    let code =
+        "export const model = { run() { const all = []; for (let n = 0; n < 2000; n += 1) all.push(Promise.reject(n));
+        all[0].catch(() => {}); for (const one of all.slice(2)) one.catch(() => {}); return 'fine'; } };";
+    let Err(RunError::Threw { message, .. }) = run(code).0 else { panic!("nothing is told") };
+    assert_eq!(message, "nobody handles the rejection of a promise: 1", "the one that is left");
+}
+
+#[test]
+fn what_tells_of_the_end_of_a_call_ends_no_other_call() {
+    let code = "const wait = (time) => new Promise((resolve) => setTimeout(resolve, time));
+        export const model = {
+            begin(args, ctx) { (async () => { await wait(1);
+                try { await ctx.readResource('a'); } catch (cause) { throw new Error('own words', { cause }); } })(); return 1; },
+            async next() { await wait(20); return 2; },
+        };";
+    let mut session = open(code).unwrap();
+    for (name, expected) in [("begin", 1), ("next", 2)] {
+        assert_eq!(call_with(&mut session, &[name], &mut |_| Ok(Json::Null)).unwrap(), Json::from(expected), "{name}");
+    }
+}
+
+#[test]
+fn ticks_belong_to_what_left_them() {
+    let code = "let told = 'nothing'; process.nextTick(() => { told = 'loaded'; }); export const model = {
+        told: () => told, run() { (async () => { await 0; process.nextTick(() => { told = 'called'; }); })(); return told; } };";
+    let mut session = open(code).unwrap();
+    for (name, expected) in [("run", "loaded"), ("told", "called")] {
+        assert_eq!(call_with(&mut session, &[name], &mut |_| Ok(Json::Null)).unwrap(), Json::from(expected), "{name}");
+        assert!(session.is_at_rest(), "{name}");
+    }
 }
 
 #[test]

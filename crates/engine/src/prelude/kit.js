@@ -12,7 +12,7 @@ import "mangrove:sorting";
 import { denialOf, denied, forgetRefusals, missing, requirementOf, takeLacked } from "mangrove:refusals";
 import { tellSources } from "mangrove:sources";
 import { nextTimer, runTimer, timerFunctions } from "mangrove:timers";
-import { expected, forgetUncaught, nextTick, ofTheEnd, queueMicrotask, rejected, runTicks, takeUncaught } from "mangrove:uncaught";
+import { expected, forgetUncaught, hasTicks, nextTick, ofTheEnd, queueMicrotask, rejected, runTicks, takeUncaught } from "mangrove:uncaught";
 import { define, getRandomValues, randomUuid } from "mangrove:web";
 import { endWeb, webArrived } from "mangrove:fetch";
 
@@ -282,7 +282,7 @@ for (const name of PROCESS_VALUES) {
 
 for (const name of ownKeys(timerFunctions)) define(name, timerFunctions[name]);
 define("queueMicrotask", queueMicrotask);
-export { expected, nextTimer, rejected, runTicks, runTimer, takeUncaught };
+export { expected, hasTicks, nextTimer, rejected, runTicks, runTimer, takeUncaught };
 if (inspecting) {
   const bytes = () => host.randomBytes(4);
   Math.random = () => {

@@ -1,15 +1,19 @@
 // Errors that nobody catches: rejections without a handler, and what callbacks throw. Each of them ends a process of Deno, so each
 // of them ends the call here: the host asks when nothing else is left to run. Evaluated once, before any code of an extension.
 
-const { apply } = Reflect;
+const { apply, getOwnPropertyDescriptor } = Reflect;
 const { then } = Promise.prototype;
 
 const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 const has = uncurry(WeakSet.prototype.has);
 const add = uncurry(WeakSet.prototype.add);
+const { set, delete: remove, clear, values } = Map.prototype;
+const [mapSet, mapDelete, mapClear, mapValues] = [set, remove, clear, values].map((method) => uncurry(method));
+const nextOf = uncurry(Object.getPrototypeOf(new Map().values()).next);
 const ours = new WeakSet();
+const DEEPEST_CAUSE = 8;
 
-let rejections = null; // a list of { promise, reason, next }, the latest first
+const rejections = new Map(); // from a promise to { reason }, the first rejection first
 let thrown = null; // { error, told } of the first callback that threw
 
 /** This error tells of the end of a call: who does not handle it ends nothing. */
@@ -17,36 +21,41 @@ export const ofTheEnd = (error) => {
   add(ours, error);
   return error;
 };
+/** True for such an error, and for one that names it as its cause. */
+const isOfTheEnd = (error) => {
+  let cause = error;
+  try {
+    for (let depth = 0; depth < DEEPEST_CAUSE && typeof cause === "object" && cause !== null; depth += 1) {
+      if (has(ours, cause)) return true;
+      cause = getOwnPropertyDescriptor(cause, "cause")?.value;
+    }
+  } catch {
+    // A proxy that does not tell.
+  }
+  return false;
+};
 /** Notes what a callback threw; `told` says where, for people. */
 export const uncaught = (error, told) => {
   thrown ??= { error, told };
 };
 /** A promise was rejected without a handler, or got one afterwards. */
 export const rejected = (promise, reason, isHandled) => {
-  if (typeof reason === "object" && reason !== null && has(ours, reason)) return;
-  if (!isHandled) {
-    rejections = { promise, reason, next: rejections };
-    return;
-  }
-  for (let before = null, entry = rejections; entry !== null; before = entry, entry = entry.next) {
-    if (entry.promise !== promise) continue;
-    if (before === null) rejections = entry.next;
-    else before.next = entry.next;
-    return;
-  }
+  if (isHandled) mapDelete(rejections, promise);
+  else if (!isOfTheEnd(reason)) mapSet(rejections, promise, { reason });
 };
 /** What nobody caught, the first of it: `{ error, told }`, or `undefined`. */
 export const takeUncaught = () => {
   let first = thrown ?? undefined;
-  for (let entry = rejections; thrown === null && entry !== null; entry = entry.next) {
-    first = { error: entry.reason, told: "nobody handles the rejection of a promise" };
+  if (thrown === null) {
+    const { done, value } = nextOf(mapValues(rejections));
+    if (!done) first = { error: value.reason, told: "nobody handles the rejection of a promise" };
   }
   forgetUncaught();
   return first;
 };
 /** Whatever was not caught until now ends nothing. */
 export const forgetUncaught = () => {
-  rejections = null;
+  mapClear(rejections);
   thrown = null;
 };
 const nothing = () => {};
@@ -65,6 +74,8 @@ export const nextTick = (callback, ...parts) => {
   else lastTick.next = tick;
   lastTick = tick;
 };
+/** True if any are left. */
+export const hasTicks = () => ticks !== null;
 /** Runs them, also those that they add. True if there were any. */
 export const runTicks = () => {
   const ran = ticks !== null;

@@ -62,6 +62,8 @@ const READ_ONLY_CALLS: &[&str] = &[
 
 /// How many lines of a log are remembered, to be told once where a call is made again.
 const MOST_LINES: usize = 10_000;
+/// What they may take together, in bytes.
+const MOST_BYTES: usize = 1 << 20;
 
 /// Both engines behind one port.
 ///
@@ -289,8 +291,39 @@ struct EffectRecorder {
     host: Arc<dyn MethodHost>,
     was_used: AtomicBool,
     lacked: OnceLock<String>,
-    /// The first lines of the log, as they were told.
-    lines: Mutex<VecDeque<Vec<Json>>>,
+    lines: Mutex<Lines>,
+}
+
+/// The first lines of a log.
+#[derive(Default)]
+struct Lines {
+    told: VecDeque<Vec<Json>>,
+    /// What they take together, in bytes.
+    bytes: usize,
+    is_full: bool,
+}
+
+impl Lines {
+    fn add(&mut self, line: &[Json]) {
+        let bytes: usize = line.iter().map(bytes_of).sum();
+        // After one that is left out, no other is kept: they are compared one after the other.
+        self.is_full |= self.told.len() == MOST_LINES || self.bytes.saturating_add(bytes) > MOST_BYTES;
+        if !self.is_full {
+            self.bytes += bytes;
+            self.told.push_back(line.to_vec());
+        }
+    }
+}
+
+/// About how many bytes of memory a value takes.
+fn bytes_of(value: &Json) -> usize {
+    let inside = match value {
+        Json::String(text) => text.len(),
+        Json::Array(items) => items.iter().map(bytes_of).sum(),
+        Json::Object(members) => members.iter().map(|(name, member)| name.len() + bytes_of(member)).sum(),
+        Json::Null | Json::Bool(_) | Json::Number(_) => 0,
+    };
+    inside + size_of::<Json>()
 }
 
 impl EffectRecorder {
@@ -305,7 +338,7 @@ impl EffectRecorder {
 
     /// The first lines of the log, as they were told.
     fn lines(&self) -> VecDeque<Vec<Json>> {
-        std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.lines.lock().unwrap_or_else(PoisonError::into_inner).told)
     }
 
     /// Tells whoever reads the log that the code went on without something.
@@ -333,10 +366,7 @@ impl MethodHost for EffectRecorder {
             return Ok(Json::Null);
         }
         if call.function == outcome::LOG {
-            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-            if lines.len() < MOST_LINES {
-                lines.push_back(call.arguments.clone());
-            }
+            self.lines.lock().unwrap_or_else(PoisonError::into_inner).add(&call.arguments);
         }
         if !READ_ONLY_CALLS.contains(&call.function.as_str()) {
             self.was_used.store(true, Ordering::Relaxed);
@@ -400,5 +430,28 @@ impl MethodHost for OtherLines {
 
     fn told_secrets(&self, granted: &BTreeMap<String, String>) -> bool {
         self.host.told_secrets(granted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_kept_within_a_number_and_a_size() {
+        let mut lines = Lines::default();
+        for _ in 0..=MOST_LINES {
+            lines.add(&[Json::from("info"), Json::from("short")]);
+        }
+        assert_eq!(lines.told.len(), MOST_LINES);
+        let mut lines = Lines::default();
+        let long = Json::from("x".repeat(MOST_BYTES / 2));
+        for line in ["first", "second", "third"] {
+            lines.add(&[
+                Json::from(line),
+                if line == "second" { Json::object([("a", long.clone()), ("b", long.clone())]) } else { Json::Null },
+            ]);
+        }
+        assert_eq!(lines.told, [[Json::from("first"), Json::Null]], "none is kept after one that was too long");
     }
 }

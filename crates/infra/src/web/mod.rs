@@ -8,11 +8,14 @@ pub(crate) mod requests;
 
 use std::{
     collections::BTreeMap,
+    error::Error as _,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use mangrove_domain::permission::Grantee;
@@ -27,11 +30,16 @@ use reqwest::{
     Certificate, Method, Response, StatusCode, Url,
     header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, HeaderMap, HeaderValue},
 };
+use tokio::time::Instant;
 
 use self::{body::Body, hop::Hop};
 
 /// How many redirects are followed, as the Fetch standard says.
 const MOST_REDIRECTS: usize = 20;
+/// A connection that was closed when it was used again fails within this time; later, the server was at work.
+const LONGEST_DROP: Duration = Duration::from_secs(1);
+/// How a connection fails that the other side has closed.
+const DROPPED: [ErrorKind; 3] = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted];
 
 /// Sends requests on behalf of code, the way that the environment names.
 #[derive(Debug)]
@@ -109,9 +117,12 @@ impl WebClient {
                 None => request,
             }
         };
+        let began = Instant::now();
         let mut outcome = attempt().send().await;
-        // A server may close a connection at the moment at which it is used again, and has then done nothing.
-        if hop.method.is_idempotent() && outcome.as_ref().is_err_and(was_dropped) {
+        // A server may close a connection at the moment at which it is used again, and has then done nothing. That it did
+        // nothing only the server knows: so only what changes nothing is sent once more.
+        let was_at_once = began.elapsed() < LONGEST_DROP;
+        if hop.method.is_safe() && was_at_once && outcome.as_ref().is_err_and(was_dropped) {
             outcome = attempt().send().await;
         }
         outcome.map_err(|error| {
@@ -178,7 +189,19 @@ fn answer(hop: &Hop, response: Response, redirected: bool) -> Result<Answer, Web
 
 /// True if a connection that was there ended before anything was answered.
 fn was_dropped(error: &reqwest::Error) -> bool {
-    error.is_request() && !error.is_connect() && !error.is_timeout()
+    if error.is_connect() || error.is_timeout() {
+        return false;
+    }
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let is_incomplete = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if is_incomplete || kind.is_some_and(|kind| DROPPED.contains(&kind)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// An address without user and password.

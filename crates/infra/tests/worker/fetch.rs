@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -35,6 +35,7 @@ pub(crate) fn tests() -> Vec<Test> {
         ("the_host_hears_that_something_is_sent", the_host_hears_that_something_is_sent),
         ("a_call_that_is_given_up_leaves_its_requests", a_call_that_is_given_up_leaves_its_requests),
         ("a_call_that_has_ended_leaves_its_requests", a_call_that_has_ended_leaves_its_requests),
+        ("giving_up_a_request_fails_no_call", giving_up_a_request_fails_no_call),
         ("waiting_for_an_answer_is_a_part_of_the_call", waiting_for_an_answer_is_a_part_of_the_call),
         ("a_large_body_is_held_in_parts", a_large_body_is_held_in_parts),
         ("requests_take_the_way_of_the_environment", requests_take_the_way_of_the_environment),
@@ -175,6 +176,19 @@ fn a_call_that_has_ended_leaves_its_requests() {
     });
 }
 
+fn giving_up_a_request_fails_no_call() {
+    block_on(async {
+        let server = WebServer::start().unwrap();
+        let pool = Pool::new(connected(&[]));
+        for handler in ["throw cause", "throw new Error('own words', { cause })", "throw new Error('own words')"] {
+            let body = format!(
+                "(async () => {{ try {{ await fetch(base + '/silent'); }} catch (cause) {{ {handler}; }} }})(); return 'fine';"
+            );
+            assert_eq!(run(&pool, &server.url(), &body).await.unwrap(), Json::from("fine"), "{handler}");
+        }
+    });
+}
+
 fn waiting_for_an_answer_is_a_part_of_the_call() {
     block_on(async {
         let server = WebServer::start().unwrap();
@@ -222,32 +236,50 @@ fn certificates_that_cannot_be_read_are_named() {
     });
 }
 
-/// A server that answers the first request of each connection, and closes it at the second one.
-fn forgetful_server() -> std::net::SocketAddr {
+/// A server that answers the first request of each connection, and closes it at the second one. It notes the methods.
+fn forgetful_server() -> (std::net::SocketAddr, Arc<Mutex<Vec<String>>>) {
     use std::io::{Read as _, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&asked);
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
+            let noted = Arc::clone(&noted);
             std::thread::spawn(move || {
-                let mut buffer = [0; 8192];
-                if stream.read(&mut buffer).is_ok_and(|count| count > 0) {
-                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
-                    let _ = stream.read(&mut buffer);
+                for is_answered in [true, false] {
+                    let mut buffer = [0; 8192];
+                    let count = stream.read(&mut buffer).unwrap_or_default();
+                    let Some((method, _)) = std::str::from_utf8(&buffer[..count]).unwrap().split_once(' ') else {
+                        return;
+                    };
+                    noted.lock().unwrap().push(method.to_owned());
+                    if is_answered {
+                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+                    }
                 }
             });
         }
     });
-    address
+    (address, asked)
 }
 
 fn dropped_connections() {
     block_on(async {
         let pool = Pool::new(connected(&[]));
         let body = "const told = [];
-            for (const method of ['GET', 'GET', 'PUT', 'DELETE', 'GET']) told.push((await fetch(base, { method })).status);
+            for (const method of ['GET', 'GET', 'PUT', 'GET', 'DELETE', 'GET']) {
+                const text = fetch(base, { method }).then((answer) => answer.text());
+                told.push(await (method === 'GET' ? text : text.catch(() => 'ok')));
+            }
             return told.join();";
-        let told = run(&pool, &format!("http://{}/", forgetful_server()), body).await.unwrap();
-        assert_eq!(told, Json::from("200,200,200,200,200"));
+        let (address, asked) = forgetful_server();
+        let told = run(&pool, &format!("http://{address}/"), body).await.unwrap();
+        assert_eq!(told, Json::from("ok,ok,ok,ok,ok,ok"));
+        let asked = asked.lock().unwrap();
+        for method in ["PUT", "DELETE"] {
+            let times = asked.iter().filter(|asked| *asked == method).count();
+            assert_eq!(times, 1, "what may have been done is not sent again: {asked:?}");
+        }
     });
 }

@@ -373,7 +373,7 @@ fn f01_a_file_of_the_machine_that_a_map_names_is_refused() {
 fn the_identity_names_adapter_and_version() {
     let lines: Vec<String> =
         identity().lines().unwrap().into_iter().map(|line| format!("{}={}", line.key, line.value)).collect();
-    assert_eq!(lines, ["adapter=embedded", "bundle-format=3", "vendor-format=6", "version=rolldown 1.2.5"]);
+    assert_eq!(lines, ["adapter=embedded", "bundle-format=4", "vendor-format=8", "version=rolldown 1.2.5"]);
     let lock = include_str!("../../../../../Cargo.lock");
     assert!(
         lock.contains("name = \"rolldown\"\nversion = \"1.2.5\""),

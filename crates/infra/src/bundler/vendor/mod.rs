@@ -38,7 +38,7 @@ use plugin::PackagePlugin;
 use seen::Seen;
 
 /// Moves when our use of the bundler changes what vendor bundles look like.
-pub(super) const FORMAT: &str = "7";
+pub(super) const FORMAT: &str = "8";
 
 /// The unit's own record, as it is written into `unit.json`.
 #[derive(Serialize)]

@@ -192,7 +192,10 @@ impl PackagePlugin {
                 return script;
             }
         }
-        arguments.code.contains("typeof require").then(|| scripts::without_require(arguments.code)).flatten()
+        if !arguments.code.contains("typeof require") {
+            return None;
+        }
+        scripts::without_require(arguments.code, is_module(path, self.fence.directory()))
     }
 
     /// True for the name of a package that does not lie in the tree: a bundler goes on to look for it in every
@@ -339,13 +342,25 @@ impl Plugin for PackagePlugin {
 fn is_common_js(path: &Path, root: &Path) -> bool {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("cjs") => true,
-        Some("js") => {
-            let mut above = path.ancestors().skip(1).take_while(|parent| parent.starts_with(root));
-            let manifest = above.find_map(manifest);
-            manifest.is_none_or(|manifest| manifest.get("type").and_then(Value::as_str) != Some("module"))
-        }
+        Some("js") => !has_type_module(path, root),
         _ => false,
     }
+}
+
+/// True if a file is an ES module, whatever it says, by its name and the `type` of the manifest above it.
+fn is_module(path: &Path, root: &Path) -> bool {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("mjs") => true,
+        Some("js") => has_type_module(path, root),
+        _ => false,
+    }
+}
+
+/// True if the manifest above a file makes it an ES module.
+fn has_type_module(path: &Path, root: &Path) -> bool {
+    let mut above = path.ancestors().skip(1).take_while(|parent| parent.starts_with(root));
+    let manifest = above.find_map(manifest);
+    manifest.is_some_and(|manifest| manifest.get("type").and_then(Value::as_str) == Some("module"))
 }
 
 /// What an import of something outside becomes; a `require` cannot have it as it is.

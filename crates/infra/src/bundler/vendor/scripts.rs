@@ -50,7 +50,8 @@ pub(super) fn adapted(code: &str, name: &str, files: impl Fn(&str) -> Vec<String
     let code = code.strip_prefix('\u{feff}').unwrap_or(code);
     let allocator = Allocator::default();
     let parsed = Parser::new(&allocator, code, SourceType::cjs()).parse();
-    if parsed.panicked || !parsed.diagnostics.is_empty() {
+    // The parser takes what only ES modules have without a word.
+    if parsed.panicked || !parsed.diagnostics.is_empty() || parsed.module_record.has_module_syntax {
         return None;
     }
     let found = Requires::of(&parsed.program);
@@ -277,11 +278,13 @@ fn beginning(expression: &Expression<'_>) -> Option<String> {
     is_relative.then_some(written)
 }
 
-/// The text with what Node's ES modules say of `typeof require`; `None` if it does not ask.
-pub(super) fn without_require(code: &str) -> Option<String> {
+/// The text with what Node's ES modules say of `typeof require`; `None` if it does not ask, or is no ES module: one is what
+/// imports or exports something, or what its name or manifest makes one, as `is_module` says. Any other text may be a strict
+/// `CommonJS` module, which has a `require`.
+pub(super) fn without_require(code: &str, is_module: bool) -> Option<String> {
     let allocator = Allocator::default();
     let parsed = Parser::new(&allocator, code, SourceType::mjs()).parse();
-    if parsed.panicked || !parsed.diagnostics.is_empty() {
+    if parsed.panicked || !parsed.diagnostics.is_empty() || !(is_module || parsed.module_record.has_module_syntax) {
         return None;
     }
     let mut asked = Asked::default();
@@ -387,13 +390,13 @@ mod tests {
     fn an_import_of_a_script_goes_through_the_module() {
         let text =
             adapted("#!/bin/env node\nimport('./a').then(import(name))", "a b.js", |_| Vec::new()).unwrap_or_default();
-        assert!(text.contains("//!/bin/env node\\n__mangroveImport('./a').then(__mangroveImport(name))"), "{text}");
+        assert!(text.contains("///bin/env node\\n__mangroveImport('./a').then(__mangroveImport(name))"), "{text}");
         assert!(text.contains("case \"./a\": return import(\"./a\");") && text.contains("sourceURL=a_b.js"), "{text}");
     }
 
     #[test]
     fn an_es_module_has_no_require() {
-        let asked = |code: &str| without_require(code);
+        let asked = |code: &str| without_require(code, false);
         assert_eq!(asked("export const a = typeof require;").as_deref(), Some("export const a = \"undefined\";"));
         for code in [
             "const require = make(); export const a = typeof require;",
@@ -402,5 +405,12 @@ mod tests {
         ] {
             assert_eq!(asked(code), None, "{code}");
         }
+        // Without a word that only ES modules have, its name and its manifest say what a text is.
+        let strict = "'use strict'; module.exports = typeof require;";
+        assert_eq!(without_require(strict, false), None);
+        assert_eq!(
+            without_require("globalThis.a = typeof require;", true).as_deref(),
+            Some("globalThis.a = \"undefined\";")
+        );
     }
 }

@@ -132,6 +132,19 @@ fn es_modules_import_names_of_common_js_dependencies() {
 }
 
 #[test]
+fn a_strict_common_js_module_has_a_require() {
+    let directory = packages(&[
+        ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0"}"#),
+        ("pkg/index.js", "'use strict'; exports.kind = typeof require; exports.inner = require('inner').kind;"),
+        ("inner/package.json", r#"{"name":"inner","version":"1.0.0","exports":"./index.mjs"}"#),
+        ("inner/index.mjs", "export const kind = typeof require;"),
+    ]);
+    let output = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap();
+    let code = "import { kind, inner } from '../vendor/unit/pkg.js'; export const model = { kind, inner };";
+    assert_eq!(look(&output, code), r#"{"kind":"function","inner":"undefined"}"#);
+}
+
+#[test]
 fn a_required_built_in_is_imported() {
     let directory = packages(&[
         ("pkg/package.json", r#"{"name":"pkg","version":"1.0.0"}"#),

@@ -24,6 +24,9 @@ const turn = () => new PromiseIntrinsic((resolve) => soon(resolve));
 const Bytes = Uint8Array;
 const readVariable = Deno.env.get.bind(Deno.env);
 const readVariables = Deno.env.toObject.bind(Deno.env);
+// Code may put something else in the place of `process`.
+const { process } = globalThis;
+const listenersOf = process?.listenerCount.bind(process) ?? (() => 0);
 
 let marker = "";
 const send = (message) => {
@@ -86,6 +89,20 @@ const ofTheEnd = (error) => {
   told.add(error);
   return error;
 };
+const { getOwnPropertyDescriptor } = Reflect;
+// Also an error that names such a one as its cause.
+const isOfTheEnd = (error) => {
+  let cause = error;
+  try {
+    for (let depth = 0; depth < 8 && typeof cause === "object" && cause !== null; depth += 1) {
+      if (told.has(cause)) return true;
+      cause = getOwnPropertyDescriptor(cause, "cause")?.value;
+    }
+  } catch {
+    // A proxy that does not tell.
+  }
+  return false;
+};
 const afterTheEnd = (name) => ofTheEnd(new Error(`ctx.${name} was used after the call had ended`));
 const ask = (id, name, text) => {
   if (id !== 0 && !isCalled) throw afterTheEnd(name);
@@ -126,11 +143,11 @@ addEventListener("beforeunload", (event) => {
 // An error that nobody catches ends a process of Deno; here it ends the call. Whoever listens for such errors and prevents what follows
 // from them has caught it, so ours is always the last one to be told.
 let uncaught = null;
-const isHeardByNode = (...names) => names.some((name) => globalThis.process?.listenerCount(name) > 0);
+const isHeardByNode = (...names) => names.some((name) => listenersOf(name) > 0);
 const endsTheCall = (event, error, what, isHeard) => {
   if (event.defaultPrevented) return;
   event.preventDefault();
-  if (isHeard || (typeof error === "object" && error !== null && told.has(error))) return;
+  if (isHeard || isOfTheEnd(error)) return;
   const outcome = describe(error);
   outcome.message = `${what}: ${outcome.message}`;
   if (endBy === null) uncaught ??= outcome;
