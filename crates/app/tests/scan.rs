@@ -9,13 +9,13 @@ use mangrove_app::types::Types as _;
 use mangrove_app::{
     doctor::{self, Examination, repair},
     retry,
-    scan::{RetryMode, ScanRequest},
+    scan::{Ports, RetryMode, ScanRequest, Scanner},
     source_query::SourceQuery,
     upkeep::{self, Earlier, SourceInventory, Sweep},
 };
 use mangrove_domain::{
     plan::{Scope, Step},
-    ports::{BundleStore as _, Catalog as _},
+    ports::{BundleStore as _, Catalog as _, NoBuildLocks},
     problem::Code,
     row::Row,
     source::Kind,
@@ -643,7 +643,10 @@ fn edit_a_batch(world: &World, line: &str) {
 
 #[tokio::test]
 async fn a_failure_never_overwrites_what_another_scan_of_the_process_achieved() {
-    let world = World::with_jobs(8);
+    let mut world = World::with_jobs(8);
+    // With locks, the quick scan would wait for the slow one.
+    let ports = Ports { locks: std::sync::Arc::new(NoBuildLocks), ..world.scanner.ports().clone() };
+    world.scanner = std::sync::Arc::new(Scanner::new(ports, world.scanner.loaders().clone(), 8));
     world.tree.write("models/x.ts", &model("@acme/x", "one"));
     edit_a_batch(&world, "one");
     world.scan().await;
