@@ -198,8 +198,7 @@ async fn a_program_that_is_missing_is_looked_for_and_nothing_is_built() {
 }
 
 /// Writes the row of a healthy source as another process would.
-async fn degrade_elsewhere(world: &World, path: &str) {
-    let row = world.catalog.rows().into_iter().find(|row| row.source.path.as_str() == path).expect("the row");
+async fn degrade_elsewhere(world: &World, row: Row) {
     let degraded = Some(rows::failure("registry unreachable"));
     let row = Row { degraded, attempted: row.built.clone(), ..row };
     let change = Change {
@@ -228,7 +227,8 @@ async fn what_others_commit_meanwhile_is_never_sealed() {
         let (scanner, request) = (std::sync::Arc::clone(&world.scanner), counts());
         let scan = tokio::spawn(async move { scanner.scan(&request).await });
         held.arrived().await;
-        degrade_elsewhere(&world, "models/good.ts").await;
+        let good = world.catalog.rows().into_iter().find(|row| row.source.path.as_str() == "models/good.ts");
+        degrade_elsewhere(&world, good.expect("the row")).await;
         held.release();
         scan.await.expect("no panic").expect("a scan");
         assert_eq!(world.seals.saves(), saves, "planned: {is_planned}");

@@ -11,7 +11,7 @@ use mangrove_app::{
 use mangrove_domain::{
     failure::Fault,
     plan::Scope,
-    ports::{BundleStore as _, Catalog as _, Change, Commit, Write},
+    ports::BundleStore as _,
     problem::Code,
     row::Row,
     source::{Kind, SourceId},
@@ -22,7 +22,7 @@ use mangrove_testkit::{fakes::MemoryTree, rows};
 use proptest::prelude::*;
 
 use crate::{
-    GONE, WITH_PROGRAM, counts, gone,
+    GONE, WITH_PROGRAM, counts, degrade_elsewhere, gone,
     pair::Pair,
     world::{World, model, network_down},
 };
@@ -237,7 +237,7 @@ async fn act(pair: &mut Pair, what: &str, happening: &Happening) {
             for world in [&pair.sealed, &pair.planned] {
                 let is_well = |row: &Row| row.state.indexed().is_some() && row.failure().is_none();
                 if let Some(row) = row(world, *number).filter(is_well) {
-                    degrade(world, row).await;
+                    degrade_elsewhere(world, row).await;
                 }
             }
         }
@@ -267,17 +267,6 @@ async fn act(pair: &mut Pair, what: &str, happening: &Happening) {
         | Happening::Mount(_)
         | Happening::Unmount(_) => {}
     }
-}
-
-async fn degrade(world: &World, row: Row) {
-    let row = Row { degraded: Some(rows::failure("elsewhere")), attempted: row.built.clone(), ..row };
-    let change = Change {
-        source: row.source.clone(),
-        expected_revision: row.revision,
-        write: Write::Put(Box::new(row)),
-        transition: None,
-    };
-    world.catalog.commit(Commit { changes: vec![change], descriptions: Vec::new() }).await.expect("committed");
 }
 
 /// What is known of a source apart from its history.
