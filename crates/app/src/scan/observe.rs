@@ -23,7 +23,7 @@ use super::{
     needs::{Needs, Resolved},
     ports::Ports,
     request::{Detail, ScanRequest},
-    seals::{self, Checked, Held, SealInputs},
+    seals::{self, Broken, Checked, Held, SealInputs},
 };
 use crate::loaders::Registry;
 
@@ -54,6 +54,13 @@ impl Observed {
     pub const fn is_of_edits(&self) -> bool {
         self.is_of_edits
     }
+
+    /// Adds what an earlier survey cost for the same look.
+    const fn add_cost(&mut self, earlier: SurveyStatistics) {
+        let SurveyStatistics { files_read, directories_listed } = earlier;
+        self.statistics.files_read += files_read;
+        self.statistics.directories_listed += directories_listed;
+    }
 }
 
 /// When a look began.
@@ -80,16 +87,17 @@ pub(super) async fn look_or_repeat(
     start: Start,
 ) -> Result<ObserveOutcome, Error> {
     let survey_request = survey_request(loaders, &request);
-    let mut known_survey = None;
+    let mut broken = Broken::default();
     if let Some(digest) = seals::request_digest(loaders, &request).filter(|_| request.detail == Detail::Counts)
         && let Some(seal) = ports.seals.load().await.filter(|seal| seal.request == digest)
     {
         match seals::check(ports, seal, &survey_request).await? {
             Checked::Holds(held) => return Ok(ObserveOutcome::Unchanged(held)),
-            Checked::Broken(seen) => known_survey = seen,
+            Checked::Broken(seen) => broken = seen,
         }
     }
-    let mut observed = observe(ports, loaders, (request, start), survey_request, known_survey).await?;
+    let mut observed = observe(ports, loaders, (request, start), survey_request, broken.survey).await?;
+    observed.add_cost(broken.cost);
     look_at_all_bundles(ports, &mut observed).await?;
     Ok(ObserveOutcome::Observed(Box::new(observed)))
 }

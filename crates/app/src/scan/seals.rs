@@ -42,8 +42,16 @@ pub(super) struct SealInputs {
 /// Whether what a seal says still holds.
 pub(super) enum Checked {
     Holds(Box<Held>),
-    /// With the survey, if that is what differs and there is one now.
-    Broken(Option<Box<Survey>>),
+    Broken(Broken),
+}
+
+/// What is left of the look at a seal that does not hold.
+#[derive(Default)]
+pub(super) struct Broken {
+    /// The survey, if that is what differs.
+    pub(super) survey: Option<Box<Survey>>,
+    /// What another survey cost, whose content is left out because it is as before: what it read, no later one reads again.
+    pub(super) cost: SurveyStatistics,
 }
 
 /// A seal that holds.
@@ -82,7 +90,7 @@ pub(super) async fn check(ports: &Ports, seal: Seal, survey_request: &ObserveReq
     for (needed, known) in &seal.needs {
         let now = Resolved::now(ports, needed).await;
         if now.digest() != *known {
-            return Ok(Checked::Broken(None));
+            return Ok(Checked::Broken(Broken::default()));
         }
         resolved.insert(needed.clone(), now);
     }
@@ -94,18 +102,19 @@ pub(super) async fn check(ports: &Ports, seal: Seal, survey_request: &ObserveReq
         (None, _) | (_, None) => !told.is_empty(),
     };
     if !may_hold {
-        return Ok(Checked::Broken(None));
+        return Ok(Checked::Broken(Broken::default()));
     }
     let rows =
         async { if told.is_empty() { Some(Vec::new()) } else { rows_of_version(ports, &told, seal.version).await } };
     let (survey, rows) = futures::join!(ports.tree.survey(&request), rows);
     let survey = survey.map_err(Error::Observe)?;
     if survey.mark != Some(seal.survey) {
-        return Ok(Checked::Broken(Some(Box::new(survey))));
+        return Ok(Checked::Broken(Broken { survey: Some(Box::new(survey)), ..Broken::default() }));
     }
-    let Some(rows) = rows else { return Ok(Checked::Broken(None)) };
+    let broken = Broken { survey: None, cost: survey.statistics };
+    let Some(rows) = rows else { return Ok(Checked::Broken(broken)) };
     if !ports.store.holds(&seal.conclusion.objects).await.map_err(Error::reading_store)? {
-        return Ok(Checked::Broken(None));
+        return Ok(Checked::Broken(broken));
     }
     Ok(Checked::Holds(Box::new(Held { seal, mark, rows, resolved, statistics: survey.statistics })))
 }

@@ -11,11 +11,11 @@ use std::collections::BTreeSet;
 
 use mangrove_app::{
     health,
-    scan::{Detail, ScanRequest},
+    scan::{Detail, RetryMode, ScanRequest},
 };
 use mangrove_domain::{
     failure::Fault,
-    ports::{Catalog as _, Change, Commit, Write},
+    ports::{BundleStore as _, Catalog as _, Change, Commit, Write},
     problem::Code,
     row::Row,
     source::SourceId,
@@ -234,5 +234,33 @@ async fn what_others_commit_meanwhile_is_never_sealed() {
         assert_eq!(world.seals.saves(), saves, "planned: {is_planned}");
         let report = world.scan_with(counts()).await;
         assert_eq!(report.changed.len(), 2, "planned: {is_planned}: what the other one left is tried as well");
+    }
+}
+
+/// Sources are as they were when the seal was made, but to see it one of them was read: that is told, although the rows
+/// or a bundle are no longer what the seal rests on, and everything is looked at.
+#[tokio::test]
+async fn what_it_cost_to_find_a_seal_broken_is_told() {
+    for is_bundle_lost in [false, true] {
+        let what = format!("a bundle is lost: {is_bundle_lost}");
+        let mut pair = Pair::new();
+        pair.change(|world| {
+            world.tree.write("models/good.ts", &model("@acme/good", ""));
+            world.tree.write("models/bad.ts", &model("@acme/bad", "broken"));
+        });
+        pair.scan(&what, &counts()).await;
+        pair.change(|world| world.tree.write("models/good.ts", &model("@acme/good", "edited")));
+        pair.scan(&what, &ScanRequest { retry: RetryMode::None, dry_run: true, ..counts() }).await;
+        if is_bundle_lost {
+            for world in [&pair.sealed, &pair.planned] {
+                let rows = world.catalog.rows();
+                let bundle = rows.iter().find_map(Row::bundle).expect("a bundle");
+                world.store.remove(bundle.entry.key).await.expect("removed");
+            }
+        } else {
+            pair.retry(&what, None).await;
+        }
+        pair.change(|world| world.tree.write("models/good.ts", &model("@acme/good", "")));
+        pair.scan(&what, &counts()).await;
     }
 }

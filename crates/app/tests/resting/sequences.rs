@@ -273,9 +273,9 @@ async fn act(pair: &mut Pair, what: &str, happening: &Happening) {
 fn condition(row: &Row) -> String {
     let failure = row.failure().map(|failure| (failure.code, failure.cause.clone(), failure.latest_message.clone()));
     let indexed = row.state.indexed().map(|indexed| (&indexed.type_name, &indexed.description));
-    // What a source claims that nobody can read is what it claimed when it was read last.
-    let claims = row.claimed_type.as_ref().filter(|_| row.state.name() != StateName::EntryPointUnreadable);
-    format!("{} {failure:?} {indexed:?} {claims:?} {:?}", row.state.name(), row.built)
+    // What a source that nobody can read claims, and was built of, is from when it was read last.
+    let read = (row.state.name() != StateName::EntryPointUnreadable).then_some((&row.claimed_type, &row.built));
+    format!("{} {failure:?} {indexed:?} {read:?}", row.state.name())
 }
 
 /// Sources that were never degraded and lost nothing are in the condition in which a new catalog finds them, and there
