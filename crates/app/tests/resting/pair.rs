@@ -80,8 +80,9 @@ impl Pair {
         }
     }
 
-    /// A new process in each, a minute later.
-    fn begin(&mut self) -> [&World; 2] {
+    /// A new process in each, a minute later. It draws the same random numbers in both, of which a scan with nothing to try
+    /// needs none over a seal.
+    pub(crate) fn begin(&mut self) -> [&World; 2] {
         let Self { sealed, planned } = self;
         [sealed, planned].map(|world| {
             world.restart();
