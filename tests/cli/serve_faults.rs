@@ -50,6 +50,18 @@ fn fault_34_neither_reloads_nor_requests_leak_descriptors_and_the_log_is_whole()
     serving.logs_nothing_but_events();
 }
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn a_daemon_has_its_allocator_give_memory_back_however_it_is_started() {
+    let sandbox = Sandbox::new("");
+    let serving = Serving::start(&sandbox, &[]);
+    let environment = fs::read(format!("/proc/{}/environ", serving.process())).expect("a process");
+    let variables: Vec<&[u8]> = environment.split(|byte| *byte == 0).collect();
+    assert!(variables.contains(&b"MALLOC_ARENA_MAX=2".as_slice()), "{}", String::from_utf8_lossy(&environment));
+    let name = fs::read_to_string(format!("/proc/{}/comm", serving.process())).expect("a process");
+    assert_eq!(name.trim(), "mangrove", "it is still called as it was");
+}
+
 /// The workers of a daemon that have calculated for a while.
 fn busy_workers(serving: &Serving) -> Vec<PathBuf> {
     const BUSY_TICKS: u32 = 20;

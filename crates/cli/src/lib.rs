@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 mod aliases;
+mod allocator;
 mod args;
 mod client;
 mod commands;
@@ -103,6 +104,7 @@ impl Runner {
         match &arguments.command {
             Command::Worker => return compose::worker(),
             Command::ExitWithParent { parent, program } => return compose::exit_with_parent(*parent, program),
+            Command::Serve(serve) if !serve.check => allocator::settle(),
             _ => {}
         }
         let printer = Printer::new(&arguments.global);
