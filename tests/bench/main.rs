@@ -73,14 +73,14 @@ fn request(mut arguments: impl Iterator<Item = String>) -> Result<Request> {
             // Cargo adds it.
             "--bench" => {}
             "--quick" => is_quick = true,
-            "--daemon" => only = Some(Only::Daemon),
-            "--data" => only = Some(Only::Data),
-            "--packages" => only = Some(Only::Packages),
             "--real" => real = Some(path()?),
             "--json" => json = Some(path()?),
-            other => bail!(
-                "unknown argument `{other}`; known are --quick, --daemon, --data, --packages, --real DIR and --json FILE"
-            ),
+            other => match Only::named(other) {
+                Some(part) => only = Some(part),
+                None => bail!(
+                    "unknown argument `{other}`; known are --quick, --daemon, --data, --packages, --real DIR and --json FILE"
+                ),
+            },
         }
     }
     let options = if is_quick { Options::quick() } else { Options::full() };

@@ -10,7 +10,8 @@ use serde_json::Value;
 mod measure;
 
 use measure::{
-    Options,
+    Only, Options,
+    callgrind::Part,
     report::{Bound, Line, Report},
 };
 
@@ -135,6 +136,31 @@ fn a_missed_bound_is_said_and_not_hidden() {
     assert!(report.table().contains("short"));
     let document: Value = serde_json::from_str(&report.json()).expect("a JSON document");
     assert_eq!(document["lines"][0]["verdict"], "short");
+}
+
+#[test]
+fn parts_are_measured_alone() {
+    let measured = |argument| {
+        let options = Options { only: Only::named(argument), ..Options::quick() };
+        assert!(options.only.is_some(), "{argument}");
+        let report = measure::run(Path::new(env!("CARGO_BIN_EXE_mangrove")), &options).expect("all can be measured");
+        report.lines.into_iter().map(|line| line.what).collect::<Vec<_>>()
+    };
+    let packages = measured("--packages");
+    assert!(packages.iter().all(|what| what.contains("zod") || what.contains("store")), "{packages:?}");
+    let data = measured("--data");
+    assert!(data.iter().all(|what| what.contains("data") || what.contains("step")), "{data:?}");
+    assert_eq!(Only::named("--daemon"), Some(Only::Daemon));
+    assert_eq!(Only::named("--everything"), None);
+}
+
+/// What callgrind counts is this in a process of its own.
+#[test]
+fn what_is_counted_can_be_repeated() {
+    for part in ["resolve", "commit"] {
+        Part::named(part).expect("a part").repeat(1).expect("carried out");
+    }
+    assert_eq!(Part::named("scan"), None);
 }
 
 #[test]

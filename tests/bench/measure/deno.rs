@@ -68,8 +68,8 @@ impl Deno {
         for entry in entries {
             let bundling = ["bundle", "--quiet", "--no-lock", "--node-modules-dir=none", "--output", &bundle, entry];
             let once = || -> Result<Duration> {
-                let bundled = bundler.timed_at_most(&bundling, LIMIT)?;
-                Ok(bundled + importer.timed_at_most(&import, LIMIT)?)
+                let first = bundler.timed_at_most(&bundling, LIMIT)?;
+                Ok(first + importer.timed_at_most(&import, LIMIT)?)
             };
             // The first one fetches, and makes what Deno itself remembers of modules.
             match once().and_then(|_| once()) {
@@ -82,7 +82,7 @@ impl Deno {
 }
 
 impl Taken {
-    pub(super) fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.whole += other.whole;
         self.entries += other.entries;
         self.failed += other.failed;

@@ -13,8 +13,6 @@ pub(crate) mod process;
 pub(crate) mod real;
 pub(crate) mod report;
 mod resolve;
-#[path = "../../compare/real/roots.rs"]
-mod roots;
 mod shared_file;
 mod start;
 mod steps;
@@ -83,6 +81,18 @@ pub(crate) enum Only {
     Data,
     /// The repository with a schema library in every entry.
     Packages,
+}
+
+impl Only {
+    /// What the command line calls it by.
+    pub(crate) fn named(argument: &str) -> Option<Self> {
+        match argument {
+            "--daemon" => Some(Self::Daemon),
+            "--data" => Some(Self::Data),
+            "--packages" => Some(Self::Packages),
+            _ => None,
+        }
+    }
 }
 
 impl Options {

@@ -68,7 +68,9 @@ impl Registry {
             None
         } else {
             let registry = FakeRegistry::start().context("no registry")?;
-            packages::stand_ins().into_iter().for_each(|package| registry.publish(package));
+            for package in packages::stand_ins() {
+                registry.publish(package);
+            }
             Some(registry)
         };
         Ok(Self { absent, stand_in })

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use mangrove_domain::{row::Row, source::RootId};
 use mangrove_infra::runtime::DENO_VARIABLE;
+use mangrove_testkit::roots;
 
 use super::{
     Options, STATUS, as_number, commit_all,
@@ -16,7 +17,7 @@ use super::{
     mebibytes, median, milliseconds,
     process::Program,
     report::{Line, Report},
-    roots, stored, yardsticks,
+    stored, yardsticks,
 };
 
 const DENO: &str = "deno bundle and import, per entry";
@@ -44,7 +45,7 @@ struct Sums {
 /// and outcome are known.
 pub(crate) fn run(program: &Path, directory: &Path, options: &Options) -> Result<Report> {
     let copy = tempfile::tempdir().context("no temporary directory")?;
-    roots::copy(directory, copy.path())?;
+    roots::copy(directory, copy.path()).with_context(|| format!("cannot copy {}", directory.display()))?;
     let mut found = roots::find(copy.path())?;
     ensure!(!found.is_empty(), "there is no root in {}", directory.display());
     // A root inside of another one has its own history before that one's is made.
@@ -99,7 +100,7 @@ impl Sums {
         (self.stat, self.hash) = (self.stat + looked.stat, self.hash + looked.hash);
         if let (Some(deno), Some(taken)) = (deno, &mut self.taken) {
             let sample = deno::sample(&entries, options.packages.sample).filter_map(|path| path.to_str());
-            taken.add(deno.take(root, &sample.collect::<Vec<_>>()));
+            taken.add(&deno.take(root, &sample.collect::<Vec<_>>()));
         }
         Ok(())
     }

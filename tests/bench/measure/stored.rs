@@ -8,6 +8,7 @@ use mangrove_domain::{
     row::Row,
 };
 use mangrove_infra::catalog::{OpenMode, SqliteCatalog};
+use mangrove_testkit::roots;
 
 const STATE: &str = ".mangrove";
 
@@ -52,7 +53,7 @@ pub(super) fn forget_rows(repository: &Path) -> Result<()> {
 pub(super) fn copy_packages(from: &Path, to: &Path) -> Result<()> {
     let (from, to) = (from.join(STATE), to.join(STATE));
     fs::create_dir_all(&to).context("cannot make a state directory")?;
-    super::roots::copy(&from.join(PACKAGES[0]), &to.join(PACKAGES[0]))?;
+    roots::copy(&from.join(PACKAGES[0]), &to.join(PACKAGES[0])).context("cannot copy packages")?;
     fs::copy(from.join(PACKAGES[1]), to.join(PACKAGES[1])).context("cannot copy a lock")?;
     Ok(())
 }
