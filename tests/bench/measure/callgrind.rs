@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::{Options, as_number, catalog, process::Program, report::Line, resolve::Snapshot};
 
 /// Types among which is looked for.
-const TYPES: usize = 10_000;
+const TYPES: usize = 2_000;
 
 /// Look-ups of one repetition.
-const LOOK_UPS: usize = 100_000;
+const LOOK_UPS: usize = 20_000;
 
 /// A part that this program repeats if it is asked to, so that the difference of two runs is what one repetition costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

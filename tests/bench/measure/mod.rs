@@ -54,8 +54,10 @@ pub(crate) struct Options {
     pub(crate) unhealthy: usize,
     /// Entry points of the repository with a package.
     pub(crate) entries_with_package: usize,
-    /// The repository with a schema library in every entry.
-    pub(crate) packages: packages::Amounts,
+    /// The repository with a schema library in every entry, which takes as long as all others; `None` to leave it out.
+    pub(crate) packages: Option<packages::Amounts>,
+    /// Entry points of a repository that Deno bundles and imports.
+    pub(crate) sample: usize,
     /// Rows of the catalog that is read and written.
     pub(crate) catalog_rows: usize,
     /// Items of data that are searched, some more.
@@ -108,7 +110,8 @@ impl Options {
             growth: &[500, 1_000, 2_000, 4_000, 8_000],
             unhealthy: 12,
             entries_with_package: 500,
-            packages: packages::Amounts { entries: 4_000, unhealthy: 12, sample: 20 },
+            packages: Some(packages::Amounts { entries: 4_000, unhealthy: 12 }),
+            sample: 20,
             catalog_rows: 100_000,
             data_items: 100_000,
             steps: 200,
@@ -131,7 +134,8 @@ impl Options {
             growth: &[],
             unhealthy: 1,
             entries_with_package: 12,
-            packages: packages::Amounts { entries: 12, unhealthy: 1, sample: 2 },
+            packages: Some(packages::Amounts { entries: 12, unhealthy: 1 }),
+            sample: 2,
             catalog_rows: 2_000,
             data_items: 1_000,
             steps: 20,

@@ -26,8 +26,6 @@ pub(crate) struct Amounts {
     pub(crate) entries: usize,
     /// Entry points that are unhealthy in each way.
     pub(crate) unhealthy: usize,
-    /// Entry points that Deno bundles and imports.
-    pub(crate) sample: usize,
 }
 
 const COLD: &str = "cold scan, zod in every entry, per entry";
@@ -100,6 +98,7 @@ impl Registry {
 
 /// Everything that is asked of such a repository. Where its packages cannot be had, nothing is measured, and the lines say so.
 pub(super) fn measure(program: &Path, options: &Options) -> Result<Vec<Line>> {
+    let Some(amounts) = options.packages else { return Ok(Vec::new()) };
     let registry = Registry::start(options)?;
     let (small, _) = registry.repository(packages::ENTRIES_OF_EXTENSION)?;
     let fetched = registry.program(program, small.path()).output(&["scan", "--json"])?;
@@ -107,8 +106,8 @@ pub(super) fn measure(program: &Path, options: &Options) -> Result<Vec<Line>> {
         let why = unreachable(small.path())?;
         return Ok(WHATS.iter().map(|(what, unit)| Line::unmeasured(what, unit, &why)).collect());
     }
-    let (mut lines, less) = whole(program, options, &registry, small.path())?;
-    let entries = 2 * options.packages.entries;
+    let (mut lines, less) = whole(program, options, amounts, &registry, small.path())?;
+    let entries = 2 * amounts.entries;
     let (directory, _) = registry.repository(entries)?;
     stored::copy_packages(small.path(), directory.path())?;
     let more = registry.program(program, directory.path()).watched(&["scan", "--json"])?;
@@ -117,15 +116,21 @@ pub(super) fn measure(program: &Path, options: &Options) -> Result<Vec<Line>> {
     let line = |what, (mebibytes, kind), entries| {
         Line::new(what, mebibytes, "MiB").noting(&format!("{entries} entries, {kind}"))
     };
-    lines.push(line(MEMORY, less, options.packages.entries).at_most(400.0));
+    lines.push(line(MEMORY, less, amounts.entries).at_most(400.0));
     lines.push(line(MEMORY_OF_TWICE, more, entries).at_most(400.0));
     lines.push(line(GROWTH, more, entries).against("half as many entries", less.0).at_most_times(1.1));
     Ok(lines)
 }
 
 /// What is asked of one repository, and the memory of its first scan.
-fn whole(program: &Path, options: &Options, registry: &Registry, small: &Path) -> Result<(Vec<Line>, Memory)> {
-    let Amounts { entries, unhealthy, .. } = options.packages;
+fn whole(
+    program: &Path,
+    options: &Options,
+    amounts: Amounts,
+    registry: &Registry,
+    small: &Path,
+) -> Result<(Vec<Line>, Memory)> {
+    let Amounts { entries, unhealthy } = amounts;
     let (directory, mut expected) = registry.repository(entries)?;
     let directory = directory.path();
     let ailments = corpus::sicken(directory, &expected, unhealthy).context("cannot write entries")?;
@@ -138,14 +143,14 @@ fn whole(program: &Path, options: &Options, registry: &Registry, small: &Path) -
         if options.with_machine { "" } else { "; a stand-in for zod" }
     );
     let cold = mangrove.watched(&["scan", "--json"])?;
-    expect_ailments(&cold.stdout, options)?;
+    expect_ailments(&cold.stdout, amounts)?;
     let each = |cold: &Watched| milliseconds(cold.wall) / as_number(entries);
     let mut lines = vec![Line::new(COLD, each(&cold), "ms").at_most(10.0).after(1).noting(&note)];
     lines.push(deno_line(directory, &expected, each(&cold), options)?);
-    lines.extend(warm(&mangrove, directory, options, &note)?);
+    lines.extend(warm(&mangrove, directory, options, amounts, &note)?);
     stored::forget_rows(directory)?;
     let again = mangrove.watched(&["scan", "--json"])?;
-    expect_ailments(&again.stdout, options)?;
+    expect_ailments(&again.stdout, amounts)?;
     lines.push(Line::new(COLD_WITH_STORE, each(&again), "ms").at_most(1.5).after(1).noting(&note));
     Ok((lines, cold.memory))
 }
@@ -159,7 +164,7 @@ fn deno_line(directory: &Path, healthy: &[Expected], cold: f64, options: &Option
         Ok(deno) => deno,
         Err(why) => return Ok(Line::unmeasured(DENO, "ms", &why)),
     };
-    let entries: Vec<&str> = deno::sample(healthy, options.packages.sample).map(|entry| entry.path.as_str()).collect();
+    let entries: Vec<&str> = deno::sample(healthy, options.sample).map(|entry| entry.path.as_str()).collect();
     let taken = deno.take(directory, &entries);
     Ok(match taken.each() {
         Some(each) => {
@@ -170,7 +175,7 @@ fn deno_line(directory: &Path, healthy: &[Expected], cold: f64, options: &Option
 }
 
 /// Scans in which nothing has changed, beside git.
-fn warm(mangrove: &Program, directory: &Path, options: &Options, note: &str) -> Result<[Line; 3]> {
+fn warm(mangrove: &Program, directory: &Path, options: &Options, amounts: Amounts, note: &str) -> Result<[Line; 3]> {
     let git = committed(directory)?;
     let turns: [(&Program, &[&str]); 3] = [(&git, STATUS), (mangrove, &["scan"]), (mangrove, &["scan", "--dry-run"])];
     for _ in 0..3 {
@@ -179,8 +184,8 @@ fn warm(mangrove: &Program, directory: &Path, options: &Options, note: &str) -> 
         }
     }
     let settled = mangrove.output(&["scan", "--json"])?;
-    expect_ailments(&settled, options)?;
-    let failing = 3 * options.packages.unhealthy as u64;
+    expect_ailments(&settled, amounts)?;
+    let failing = 3 * amounts.unhealthy as u64;
     ensure!(summary(&settled)?["built"].as_u64() == Some(failing), "{failing} entries should be tried: {settled}");
     let mut times = turns.map(|_| Vec::with_capacity(options.runs));
     for _ in 0..options.runs {
@@ -205,8 +210,8 @@ fn indexed(stdout: &str) -> Result<u64> {
 }
 
 /// Of each entry what is to be expected of it, or the time means nothing.
-fn expect_ailments(stdout: &str, options: &Options) -> Result<()> {
-    let Amounts { entries, unhealthy, .. } = options.packages;
+fn expect_ailments(stdout: &str, amounts: Amounts) -> Result<()> {
+    let Amounts { entries, unhealthy } = amounts;
     let states = &summary(stdout)?["states"];
     let of = |state: &str| states[state].as_u64().unwrap_or_default();
     ensure!(

@@ -99,7 +99,7 @@ impl Sums {
         self.files += looked.files;
         (self.stat, self.hash) = (self.stat + looked.stat, self.hash + looked.hash);
         if let (Some(deno), Some(taken)) = (deno, &mut self.taken) {
-            let sample = deno::sample(&entries, options.packages.sample).filter_map(|path| path.to_str());
+            let sample = deno::sample(&entries, options.sample).filter_map(|path| path.to_str());
             taken.add(&deno.take(root, &sample.collect::<Vec<_>>()));
         }
         Ok(())
