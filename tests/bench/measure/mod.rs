@@ -209,9 +209,13 @@ fn on_the_reference(program: &Path, options: &Options) -> Result<Vec<Line>> {
 
 impl Report {
     fn of(options: &Options, lines: Vec<Line>) -> Self {
+        let (entries, extensions) = match (options.only, options.packages) {
+            (Some(Only::Packages), Some(packages)) => (packages.entries, packages.extensions()),
+            _ => (options.entries, options.services),
+        };
         Self {
-            entries: options.entries,
-            extensions: options.services,
+            entries,
+            extensions,
             processors: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
             optimized: !cfg!(debug_assertions),
             lines,

@@ -28,6 +28,12 @@ pub(crate) struct Amounts {
     pub(crate) unhealthy: usize,
 }
 
+impl Amounts {
+    pub(super) fn extensions(self) -> usize {
+        self.entries.div_ceil(packages::ENTRIES_OF_EXTENSION)
+    }
+}
+
 const COLD: &str = "cold scan, zod in every entry, per entry";
 const DENO: &str = "deno bundle and import, zod in every entry, per entry";
 const COLD_WITH_STORE: &str = "cold scan, store and inspections cached, per entry";
