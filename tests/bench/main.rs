@@ -13,46 +13,76 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use measure::Options;
+use measure::{Only, Options, callgrind::Part, report::Report};
+
+/// What was asked for.
+struct Request {
+    options: Options,
+    is_quick: bool,
+    /// A repository of other people, instead of those that are written here.
+    real: Option<PathBuf>,
+    json: Option<PathBuf>,
+}
 
 /// Ends with 1 if a bound is missed, and with an error (which is 1 too, and says so) if a measurement could not be made.
 /// On the small repository no bound means anything, so none is missed.
 fn main() -> Result<ExitCode> {
-    let (options, is_quick, json) = arguments(std::env::args().skip(1))?;
-    let report = measure::run(Path::new(env!("CARGO_BIN_EXE_mangrove")), &options)?;
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [repeat, part, times] = &words[..]
+        && repeat == "--repeat"
+    {
+        Part::named(part).with_context(|| format!("no part `{part}`"))?.repeat(times.parse()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let request = request(words.into_iter())?;
+    let program = Path::new(env!("CARGO_BIN_EXE_mangrove"));
+    let report = match &request.real {
+        Some(directory) => measure::real::run(program, directory, &request.options)?,
+        None => measure::run(program, &request.options)?,
+    };
     print!("{}", report.table());
-    if let Some(path) = json {
-        if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-        }
-        fs::write(&path, report.json()).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("\nwritten to {}", path.display());
+    if let Some(path) = &request.json {
+        write(path, &report)?;
+    }
+    let unmeasured = report.unmeasured();
+    if !unmeasured.is_empty() {
+        println!("not measured: {}", unmeasured.join("; "));
     }
     let missed = report.missed();
-    if is_quick || missed.is_empty() {
+    if request.is_quick || missed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
     println!("missed: {}", missed.join("; "));
     Ok(ExitCode::FAILURE)
 }
 
-fn arguments(mut arguments: impl Iterator<Item = String>) -> Result<(Options, bool, Option<PathBuf>)> {
-    let mut options = Options::full();
-    let mut is_quick = false;
-    let mut json = None;
+fn write(path: &Path, report: &Report) -> Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    }
+    fs::write(path, report.json()).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("\nwritten to {}", path.display());
+    Ok(())
+}
+
+fn request(mut arguments: impl Iterator<Item = String>) -> Result<Request> {
+    let (mut is_quick, mut only, mut real, mut json) = (false, None, None, None);
     while let Some(argument) = arguments.next() {
+        let mut path = || arguments.next().map(PathBuf::from).with_context(|| format!("{argument} wants a path"));
         match argument.as_str() {
             // Cargo adds it.
             "--bench" => {}
-            "--quick" => {
-                let Options { daemon_only, data_only, .. } = options;
-                (options, is_quick) = (Options { daemon_only, data_only, ..Options::quick() }, true);
-            }
-            "--daemon" => options.daemon_only = true,
-            "--data" => options.data_only = true,
-            "--json" => json = Some(PathBuf::from(arguments.next().context("--json wants a file")?)),
-            other => bail!("unknown argument `{other}`; known are --quick, --daemon, --data and --json FILE"),
+            "--quick" => is_quick = true,
+            "--real" => real = Some(path()?),
+            "--json" => json = Some(path()?),
+            other => match Only::named(other) {
+                Some(part) => only = Some(part),
+                None => bail!(
+                    "unknown argument `{other}`; known are --quick, --daemon, --data, --packages, --real DIR and --json FILE"
+                ),
+            },
         }
     }
-    Ok((options, is_quick, json))
+    let options = if is_quick { Options::quick() } else { Options::full() };
+    Ok(Request { options: Options { only, with_machine: true, ..options }, is_quick, real, json })
 }

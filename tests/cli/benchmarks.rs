@@ -3,13 +3,15 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use mangrove_testkit::corpus::Corpus;
 use serde_json::Value;
 
 #[path = "../bench/measure/mod.rs"]
 mod measure;
 
 use measure::{
-    Options,
+    Only, Options,
+    callgrind::Part,
     report::{Bound, Line, Report},
 };
 
@@ -19,7 +21,7 @@ fn line(figure: f64, bound: Bound) -> Line {
 
 #[test]
 fn everything_is_measured_and_every_number_is_one() {
-    let options = Options { growth: true, entries: 24, services: 4, ..Options::quick() };
+    let options = Options { growth: &[3, 6, 12], entries: 24, services: 4, packages: None, ..Options::quick() };
     let report = measure::run(Path::new(env!("CARGO_BIN_EXE_mangrove")), &options).expect("all can be measured");
     let whats: BTreeSet<&str> = report.lines.iter().map(|line| line.what.as_str()).collect();
     assert_eq!(whats.len(), report.lines.len(), "no line twice");
@@ -48,6 +50,16 @@ fn everything_is_measured_and_every_number_is_one() {
         "data query, all contents",
         "data get, whole process",
         "data query, whole process",
+        "plain stat",
+        "hash everything",
+        "size of the program",
+        "time to first byte, --version",
+        "time to first byte, types",
+        "one shared file edited",
+        "one shared file edited, beyond the builds",
+        "cold scan, peak memory, 6 entries",
+        "cold scan, peak memory, 12 entries",
+        "growth of peak memory",
         "growth of the cold scan",
         "growth of the warm scan",
         "idle daemon, memory",
@@ -60,9 +72,20 @@ fn everything_is_measured_and_every_number_is_one() {
     ] {
         assert!(whats.contains(what), "no line `{what}`: {whats:?}");
     }
+    // What only the benchmark itself can measure, with what the machine has.
+    let elsewhere = BTreeSet::from([
+        "warm scan, instructions",
+        "resolve a type, instructions",
+        "catalog, commit of 1000 rows, instructions",
+    ]);
+    assert_eq!(report.unmeasured().into_iter().collect::<BTreeSet<_>>(), elsewhere);
     for line in &report.lines {
+        let Some(figure) = line.figure else {
+            assert!(line.note.is_some(), "{} says why", line.what);
+            continue;
+        };
         let may_be_nothing = line.unit == "exponent" || line.unit == "%" || line.what.starts_with("growth");
-        assert!(line.figure.is_finite() && (may_be_nothing || line.figure > 0.0), "{}: {}", line.what, line.figure);
+        assert!(figure.is_finite() && (may_be_nothing || figure > 0.0), "{}: {figure}", line.what);
     }
     let document: Value = serde_json::from_str(&report.json()).expect("a JSON document");
     assert_eq!(document["entries"], 24);
@@ -76,7 +99,10 @@ fn everything_is_measured_and_every_number_is_one() {
 fn the_bounds_are_measured_on_the_reference_repository() {
     let full = Options::full();
     assert_eq!((full.entries, full.services, full.entry_bytes), (4_080, 658, 30_000));
-    assert_eq!((full.runs, full.index_types, full.growth), (15, 100_000, true));
+    assert_eq!((full.runs, full.index_types), (15, 100_000));
+    assert_eq!(full.growth, [500, 1_000, 2_000, 4_000, 8_000]);
+    let packages = full.packages.map(|packages| (packages.entries, packages.unhealthy));
+    assert_eq!((packages, full.sample), (Some((4_000, 12)), 20));
     assert_eq!((full.catalog_rows, full.data_items, full.steps), (100_000, 100_000, 200));
     let daemon = full.daemon;
     assert_eq!((daemon.edits, daemon.reloads, daemon.clients, daemon.schedules), (200, 1_000, 200, 10_000));
@@ -102,6 +128,80 @@ fn a_missed_bound_is_said_and_not_hidden() {
     assert!(report.table().contains("short"));
     let document: Value = serde_json::from_str(&report.json()).expect("a JSON document");
     assert_eq!(document["lines"][0]["verdict"], "short");
+}
+
+/// With small packages in the place of the real ones, which need a network.
+#[test]
+fn packages_are_measured() {
+    let mut options = Options { only: Only::named("--packages"), runs: 1, ..Options::quick() };
+    // One in each of six ways, and one that is healthy.
+    if let Some(packages) = &mut options.packages {
+        packages.entries = 7;
+    }
+    let report = measure::run(Path::new(env!("CARGO_BIN_EXE_mangrove")), &options).expect("all can be measured");
+    let mut whats: Vec<&str> = report.lines.iter().map(|line| line.what.as_str()).collect();
+    whats.sort_unstable();
+    let expected = [
+        "cold scan, store and inspections cached, per entry",
+        "cold scan, zod in every entry, peak memory",
+        "cold scan, zod in every entry, per entry",
+        "cold scan, zod in twice as many entries, peak memory",
+        "deno bundle and import, zod in every entry, per entry",
+        "growth of peak memory, zod in every entry",
+        "scan --rehash, zod in every entry",
+        "warm scan, zod in every entry",
+        "warm scan, zod in every entry, beyond the attempts",
+    ];
+    assert_eq!(whats, expected);
+    assert_eq!(report.unmeasured(), [expected[4]], "Deno knows no stand-ins");
+    assert!(report.lines.iter().all(|line| line.figure.is_none_or(|figure| figure > 0.0)));
+}
+
+#[test]
+fn parts_have_names() {
+    assert_eq!(Only::named("--data"), Some(Only::Data));
+    assert_eq!(Only::named("--daemon"), Some(Only::Daemon));
+    assert_eq!(Only::named("--everything"), None);
+}
+
+/// What callgrind counts is this in a process of its own.
+#[test]
+fn what_is_counted_can_be_repeated() {
+    for part in ["resolve", "commit"] {
+        Part::named(part).expect("a part").repeat(1).expect("carried out");
+    }
+    assert_eq!(Part::named("scan"), None);
+}
+
+#[test]
+fn what_is_not_measured_is_neither_ok_nor_short() {
+    let line = Line::unmeasured("a line", "ms", "no registry").at_most(10.0).against("another", 1.0);
+    assert_eq!((line.verdict(), line.ratio), (Some("not measured"), None));
+    let report = Report { lines: vec![line], ..Report::default() };
+    assert!(report.missed().is_empty());
+    assert_eq!(report.unmeasured(), ["a line"]);
+    assert!(report.table().contains("not measured") && report.table().contains("(no registry)"));
+    let document: Value = serde_json::from_str(&report.json()).expect("a JSON document");
+    assert_eq!(document["lines"][0]["figure"], Value::Null);
+    assert_eq!(document["lines"][0]["note"], "no registry");
+}
+
+#[test]
+fn a_repository_on_disk_is_measured_in_a_copy() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for root in ["one", "two/inner"] {
+        let healthy = Corpus { entries: 3, services: 1, broken: 0, invalid: 0 };
+        healthy.write(&directory.path().join(root)).expect("a repository");
+    }
+    let options = Options::quick();
+    let program = Path::new(env!("CARGO_BIN_EXE_mangrove"));
+    let report = measure::real::run(program, directory.path(), &options).expect("all can be measured");
+    assert_eq!((report.entries, report.extensions), (6, 2));
+    assert!(report.missed().is_empty());
+    assert_eq!(report.unmeasured(), ["deno bundle and import, per entry"]);
+    assert!(!directory.path().join("one/.mangrove").exists() && !directory.path().join("one/.git").exists());
+    let error = measure::real::run(program, &directory.path().join("two/inner/extensions"), &options).err();
+    assert!(error.is_some_and(|error| error.to_string().contains("no root")));
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod instant;
 pub mod network;
 pub mod registry;
 pub mod requests;
+pub mod roots;
 pub mod rows;
 pub mod sources;
 pub mod stops;

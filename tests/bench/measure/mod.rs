@@ -1,34 +1,34 @@
 //! What is measured, in what order.
 
+pub(crate) mod callgrind;
 mod calls;
 mod catalog;
 mod daemon;
 mod data;
+mod deno;
+mod growth;
 mod package;
+mod packages;
 pub(crate) mod process;
+pub(crate) mod real;
 pub(crate) mod report;
+mod resolve;
+mod shared_file;
+mod start;
 mod steps;
+mod stored;
 mod unhealthy;
+mod yardsticks;
 
-use std::{
-    fs,
-    hint::black_box,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use mangrove_domain::{index::TypeIndex, source::Kind, type_name::TypeName};
-use mangrove_testkit::{
-    corpus::{self, Corpus, Expected},
-    rows,
-};
+use mangrove_testkit::corpus::{self, Corpus, Expected};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use process::Program;
-use report::{Bound, Line, Report};
+use report::{Line, Report};
 
 /// The type that `describe` and `why` are asked about; every corpus has it.
 const TYPE: &str = "@corpus/s000/thing0000";
@@ -48,12 +48,16 @@ pub(crate) struct Options {
     pub(crate) rehash_runs: usize,
     /// Types of the index that names are looked up in.
     pub(crate) index_types: usize,
-    /// Whether repositories of other sizes are scanned too, to see how cost grows.
-    pub(crate) growth: bool,
+    /// Entry points of further repositories, fewest first, to see how cost grows.
+    pub(crate) growth: &'static [usize],
     /// Entry points that are unhealthy in each way, of the repository where some are.
     pub(crate) unhealthy: usize,
     /// Entry points of the repository with a package.
     pub(crate) entries_with_package: usize,
+    /// The repository with a schema library in every entry, which takes as long as all others; `None` to leave it out.
+    pub(crate) packages: Option<packages::Amounts>,
+    /// Entry points of a repository that Deno bundles and imports.
+    pub(crate) sample: usize,
     /// Rows of the catalog that is read and written.
     pub(crate) catalog_rows: usize,
     /// Items of data that are searched, some more.
@@ -64,10 +68,33 @@ pub(crate) struct Options {
     pub(crate) calls: usize,
     /// What is done to a daemon.
     pub(crate) daemon: daemon::Amounts,
-    /// True if nothing but the daemon is measured.
-    pub(crate) daemon_only: bool,
-    /// True if nothing but data and steps is measured.
-    pub(crate) data_only: bool,
+    /// If not everything is measured: what.
+    pub(crate) only: Option<Only>,
+    /// Whether the machine may take part with what it has besides: its registry of packages, a Deno, valgrind. Needs the
+    /// program of the benchmark.
+    pub(crate) with_machine: bool,
+}
+
+/// A part that can be measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Only {
+    Daemon,
+    /// Data and steps.
+    Data,
+    /// The repository with a schema library in every entry.
+    Packages,
+}
+
+impl Only {
+    /// What the command line calls it by.
+    pub(crate) fn named(argument: &str) -> Option<Self> {
+        match argument {
+            "--daemon" => Some(Self::Daemon),
+            "--data" => Some(Self::Data),
+            "--packages" => Some(Self::Packages),
+            _ => None,
+        }
+    }
 }
 
 impl Options {
@@ -80,16 +107,18 @@ impl Options {
             runs: 15,
             rehash_runs: 5,
             index_types: 100_000,
-            growth: true,
+            growth: &[500, 1_000, 2_000, 4_000, 8_000],
             unhealthy: 12,
             entries_with_package: 500,
+            packages: Some(packages::Amounts { entries: 4_000, unhealthy: 12 }),
+            sample: 20,
             catalog_rows: 100_000,
             data_items: 100_000,
             steps: 200,
             calls: 300,
             daemon: daemon::Amounts::full(),
-            daemon_only: false,
-            data_only: false,
+            only: None,
+            with_machine: false,
         }
     }
 
@@ -102,75 +131,91 @@ impl Options {
             runs: 3,
             rehash_runs: 1,
             index_types: 1_000,
-            growth: false,
+            growth: &[],
             unhealthy: 1,
             entries_with_package: 12,
+            packages: Some(packages::Amounts { entries: 12, unhealthy: 1 }),
+            sample: 2,
             catalog_rows: 2_000,
             data_items: 1_000,
             steps: 20,
             calls: 50,
             daemon: daemon::Amounts::quick(),
-            daemon_only: false,
-            data_only: false,
+            only: None,
+            with_machine: false,
         }
     }
 
-    /// The same shape in another size: so many eighths of it.
-    fn eighths(self, number: usize) -> Self {
-        let part = |whole: usize| (whole * number / 8).max(1);
-        Self { entries: part(self.entries), services: part(self.services), ..self }
+    /// The same shape with so many entries.
+    fn sized(self, entries: usize) -> Self {
+        Self { entries, services: (self.services * entries / self.entries).max(1), ..self }
     }
 }
 
 /// Measures everything with this program.
 pub(crate) fn run(program: &Path, options: &Options) -> Result<Report> {
-    let mut lines = Vec::new();
-    if options.data_only {
-        lines.push(steps::overhead(program, options)?);
-        lines.extend(data::measure(program, options)?);
-        return Ok(Report::of(options, lines));
-    }
+    let lines = match options.only {
+        Some(Only::Data) => data_and_steps(program, options)?,
+        Some(Only::Packages) => packages::measure(program, options)?,
+        Some(Only::Daemon) | None => on_the_reference(program, options)?,
+    };
+    Ok(Report::of(options, lines))
+}
+
+fn data_and_steps(program: &Path, options: &Options) -> Result<Vec<Line>> {
+    let mut lines = vec![steps::overhead(program, options)?];
+    lines.extend(data::measure(program, options)?);
+    Ok(lines)
+}
+
+/// What is measured on the reference repository, and unless it is the daemon alone, on all others.
+fn on_the_reference(program: &Path, options: &Options) -> Result<Vec<Line>> {
     let repository = repository(options)?;
-    let mangrove = Program::new(program, repository.path());
+    let directory = repository.path();
+    let mangrove = Program::new(program, directory);
 
     let cold = cold_scan(&mangrove, options)?;
-    if options.daemon_only {
-        lines.extend(daemon::measure(&mangrove, repository.path(), options)?);
+    let daemon = || -> Result<Vec<Line>> {
+        let mut lines = daemon::measure(&mangrove, directory, options)?;
         lines.push(daemon::lateness(program, &options.daemon)?);
-        return Ok(Report::of(options, lines));
+        Ok(lines)
+    };
+    if options.only == Some(Only::Daemon) {
+        return daemon();
     }
-    lines.push(
-        Line::new("cold scan, per entry", milliseconds(cold.wall) / as_number(options.entries), "ms")
-            .at_most(15.0)
-            .after(1),
-    );
-    lines.push(
-        Line::new("cold scan, peak memory", as_number(cold.memory.bytes) / 1_048_576.0, "MiB")
-            .at_most(512.0)
-            .after(1)
+    let mut lines = vec![
+        Line::new("cold scan, per entry", milliseconds(cold.wall) / as_number(options.entries), "ms").at_most(15.0),
+        Line::new("cold scan, peak memory", mebibytes(cold.memory.bytes), "MiB")
+            .at_most(400.0)
             .noting(cold.memory.kind),
-    );
-    lines.extend(warm(&mangrove, repository.path(), options)?);
+    ];
+    let git = committed(directory)?;
+    lines.extend(warm(&mangrove, &git, directory, options)?);
+    lines.extend(yardsticks::measure(directory, options.runs)?);
+    lines.extend(start::measure(program, &mangrove, options.runs)?);
+    lines.extend(callgrind::measure(program, directory, options)?);
+    lines.extend(shared_file::measure(&mangrove, directory, &git, options)?);
     lines.extend(unhealthy::measure(program, options)?);
-    lines.extend(calls::measure(program, repository.path(), options.calls)?);
-    lines.extend(daemon::measure(&mangrove, repository.path(), options)?);
-    lines.push(daemon::lateness(program, &options.daemon)?);
-    lines.push(resolve(options.index_types)?);
+    lines.extend(calls::measure(program, directory, options.calls)?);
+    lines.extend(daemon()?);
+    lines.push(resolve::measure(options.index_types)?);
     lines.push(package::cold_scan(program, options)?);
+    lines.extend(packages::measure(program, options)?);
     lines.extend(catalog::measure(options.catalog_rows)?);
-    lines.push(steps::overhead(program, options)?);
-    lines.extend(data::measure(program, options)?);
-    if options.growth {
-        lines.extend(growth(program, options, &mangrove, cold.wall)?);
-    }
-    Ok(Report::of(options, lines))
+    lines.extend(data_and_steps(program, options)?);
+    lines.extend(growth::measure(program, options)?);
+    Ok(lines)
 }
 
 impl Report {
     fn of(options: &Options, lines: Vec<Line>) -> Self {
+        let (entries, extensions) = match (options.only, options.packages) {
+            (Some(Only::Packages), Some(packages)) => (packages.entries, packages.extensions()),
+            _ => (options.entries, options.services),
+        };
         Self {
-            entries: options.entries,
-            extensions: options.services,
+            entries,
+            extensions,
             processors: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
             optimized: !cfg!(debug_assertions),
             lines,
@@ -194,8 +239,18 @@ fn repository_with_entries(options: &Options) -> Result<(TempDir, Vec<Expected>)
 
 /// Commits all of a repository; gives the git to ask about it.
 fn committed(directory: &Path) -> Result<Program> {
+    let git = commit_all(directory)?;
+    let status = git.output(STATUS)?;
+    ensure!(status.is_empty(), "git should have nothing to say of the repository: {status}");
+    Ok(git)
+}
+
+/// The same, whatever git has to say of the repository then. Our own state is none of its business.
+fn commit_all(directory: &Path) -> Result<Program> {
     let git = Program::new(Path::new("git"), directory);
     git.output(&["init", "--quiet"])?;
+    fs::create_dir_all(directory.join(".git/info")).context("cannot tell git what to leave out")?;
+    fs::write(directory.join(".git/info/exclude"), ".mangrove/\n").context("cannot tell git what to leave out")?;
     git.output(&["add", "--all"])?;
     let identity = ["-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "commit.gpgSign=false"];
     // Nor may git tidy up in the background while it is measured.
@@ -234,8 +289,7 @@ fn summary(stdout: &str) -> Result<Value> {
 
 /// Everything that is asked of a repository in which nothing changes. The programs take turns, so that a busy moment of
 /// the machine meets all of them.
-fn warm(mangrove: &Program, directory: &Path, options: &Options) -> Result<Vec<Line>> {
-    let git = committed(directory)?;
+fn warm(mangrove: &Program, git: &Program, directory: &Path, options: &Options) -> Result<Vec<Line>> {
     // The untracked cache lives in the index, and a git without it takes it out: each variant has its own index.
     fs::copy(directory.join(".git/index"), directory.join(".git/index-with-cache")).context("cannot copy the index")?;
     let cached_git =
@@ -245,7 +299,7 @@ fn warm(mangrove: &Program, directory: &Path, options: &Options) -> Result<Vec<L
     let cached: &[&str] = &["-c", "core.untrackedCache=true", "status", "--porcelain"];
     let turns: [(&Program, &[&str]); 6] = [
         (mangrove, scan),
-        (&git, STATUS),
+        (git, STATUS),
         (&cached_git, cached),
         (mangrove, &["types"]),
         (mangrove, &["describe", TYPE]),
@@ -258,8 +312,6 @@ fn warm(mangrove: &Program, directory: &Path, options: &Options) -> Result<Vec<L
         }
     }
     let looked_at = expect_warm(mangrove)?;
-    let status = git.output(STATUS)?;
-    ensure!(status.is_empty(), "git should have nothing to say of the repository: {status}");
     let mut times = turns.map(|_| Vec::with_capacity(options.runs));
     for _ in 0..options.runs {
         for ((program, arguments), times) in turns.iter().zip(&mut times) {
@@ -277,67 +329,22 @@ fn warm(mangrove: &Program, directory: &Path, options: &Options) -> Result<Vec<L
     Ok(vec![
         Line::new("git status", plain, "ms").after(options.runs),
         Line::new("git status, untracked cache", cached, "ms").after(options.runs),
-        Line { bound: Some(Bound::RatioAtMost(0.5)), ..Line::new("warm scan", scan, "ms") }
+        Line::new("warm scan", scan, "ms")
             .against("git status", plain)
+            .at_most_times(0.5)
             .after(options.runs)
             .noting(&looked_at),
         Line::new("warm scan, untracked cache", scan, "ms")
             .against("git status, untracked cache", cached)
             .after(options.runs),
-        Line { bound: Some(Bound::RatioAtLeast(150.0)), ..Line::new("scan --rehash", rehash, "ms") }
+        Line::new("scan --rehash", rehash, "ms")
             .against("warm scan", scan)
+            .at_least_times(100.0)
             .after(options.rehash_runs),
         asked("types", types),
         asked("describe", describe),
         asked("why", why),
     ])
-}
-
-/// One look-up in a published snapshot, in a running process.
-fn resolve(types: usize) -> Result<Line> {
-    const LOOK_UPS: usize = 1_000_000;
-    let names: Vec<String> = (0..types).map(|number| format!("@corpus/s{:03}/thing{number}", number % 658)).collect();
-    let row = |(number, name): (usize, &String)| Arc::new(rows::indexed(&format!("models/{number}.ts"), name));
-    let index = TypeIndex::build(names.iter().enumerate().map(row));
-    let names: Vec<TypeName> = names.iter().map(|name| TypeName::stored(name.as_str())).collect();
-    let kind = Kind::new("model");
-    let mut found = 0;
-    let start = Instant::now();
-    // A stride that shares no factor with the number of types visits all of them, far from each other in memory.
-    for look_up in 0..LOOK_UPS {
-        let name = &names[look_up.wrapping_mul(7_919) % names.len()];
-        found += usize::from(index.resolve(black_box(&kind), black_box(name)).is_some());
-    }
-    let elapsed = start.elapsed();
-    ensure!(found == LOOK_UPS, "{found} of {LOOK_UPS} look-ups found their type");
-    Ok(Line::new("resolve a type", elapsed.as_secs_f64() * 1e9 / as_number(LOOK_UPS), "ns").at_most(1_000.0).after(1))
-}
-
-/// How the time of a scan grows with the repository: 1 is linear. `whole` was scanned already, in the time `cold`; the
-/// others have an eighth, a quarter, half and twice its entries.
-fn growth(program: &Path, options: &Options, whole: &Program, cold: Duration) -> Result<[Line; 2]> {
-    let size = as_number(options.entries);
-    let mut cold_curve = vec![(size, cold.as_secs_f64())];
-    let mut warm_curve = vec![(size, warm_scan(whole, options)?.as_secs_f64())];
-    for eighths in [1, 2, 4, 16] {
-        let part = options.eighths(eighths);
-        let repository = repository(&part)?;
-        let mangrove = Program::new(program, repository.path());
-        let size = as_number(part.entries);
-        cold_curve.push((size, cold_scan(&mangrove, &part)?.wall.as_secs_f64()));
-        warm_curve.push((size, warm_scan(&mangrove, &part)?.as_secs_f64()));
-    }
-    Ok([
-        Line::new("growth of the cold scan", exponent(&cold_curve), "exponent").at_most(1.1).after(1),
-        Line::new("growth of the warm scan", exponent(&warm_curve), "exponent").at_most(1.1).after(options.runs),
-    ])
-}
-
-fn warm_scan(mangrove: &Program, options: &Options) -> Result<Duration> {
-    mangrove.timed(&["scan"])?;
-    expect_warm(mangrove)?;
-    let mut times = (0..options.runs).map(|_| mangrove.timed(&["scan"])).collect::<Result<Vec<_>>>()?;
-    Ok(median(&mut times))
 }
 
 /// The power of the size that the value grows with: the slope of the line through the logarithms.
@@ -358,6 +365,10 @@ fn median(times: &mut [Duration]) -> Duration {
 
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
+}
+
+fn mebibytes(bytes: usize) -> f64 {
+    as_number(bytes) / 1_048_576.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers far below 2^52, for people to read")]

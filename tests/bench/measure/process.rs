@@ -15,11 +15,26 @@ use anyhow::{Context as _, Result, bail, ensure};
 /// The time between two looks at the memory of a process.
 const SAMPLE_EVERY: Duration = Duration::from_millis(20);
 
+/// The time between two looks whether a process has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// What a program needs to reach a registry from here, in either spelling, and where the user keeps settings of registries.
+const NETWORK: [&str; 8] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NPM_CONFIG_REGISTRY",
+    "MANGROVE_NPM_REGISTRY",
+    "HOME",
+];
+
 /// A program, to be run in a directory with hardly any environment.
 pub(crate) struct Program {
     path: PathBuf,
     directory: PathBuf,
-    environment: Vec<(&'static str, String)>,
+    environment: Vec<(String, String)>,
 }
 
 /// A run that was looked at while it went on.
@@ -38,12 +53,23 @@ pub(crate) struct Memory {
 
 impl Program {
     pub(crate) fn new(path: &Path, directory: &Path) -> Self {
-        let environment = vec![("GIT_CONFIG_GLOBAL", "/dev/null".to_owned()), ("GIT_CONFIG_NOSYSTEM", "1".to_owned())];
+        let environment = [("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Self { path: path.to_owned(), directory: directory.to_owned(), environment }
     }
 
-    pub(crate) fn with_environment(mut self, name: &'static str, value: &str) -> Self {
-        self.environment.push((name, value.to_owned()));
+    pub(crate) fn with_environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With what reaches the registry that this machine is set up for.
+    pub(crate) fn with_network(mut self) -> Self {
+        for name in NETWORK {
+            let lower = name.to_lowercase();
+            let values = [name, &lower].map(|name| (name.to_owned(), std::env::var(name)));
+            self.environment.extend(values.into_iter().filter_map(|(name, value)| Some((name, value.ok()?))));
+        }
         self
     }
 
@@ -84,6 +110,44 @@ impl Program {
         let wall = start.elapsed();
         ensure!(status.success(), self.failed(arguments, status));
         Ok(wall)
+    }
+
+    /// The same for a program that may never end; beyond this limit it is killed, and that is an error.
+    pub(crate) fn timed_at_most(&self, arguments: &[&str], limit: Duration) -> Result<Duration> {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let start = Instant::now();
+        let mut child = command.spawn().with_context(|| self.cannot_run(arguments))?;
+        loop {
+            let status = child.try_wait().with_context(|| self.cannot_run(arguments))?;
+            let wall = start.elapsed();
+            if let Some(status) = status {
+                ensure!(status.success(), self.failed(arguments, status));
+                return Ok(wall);
+            }
+            if wall > limit {
+                child.kill().and_then(|()| child.wait()).with_context(|| self.cannot_run(arguments))?;
+                bail!("{} did not end within {} s", self.line(arguments), limit.as_secs());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// The time of a run from before its start until the first byte that it prints; it must end with 0.
+    pub(crate) fn first_byte(&self, arguments: &[&str]) -> Result<Duration> {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let start = Instant::now();
+        let mut child = command.spawn().with_context(|| self.cannot_run(arguments))?;
+        let mut pipe = child.stdout.take().with_context(|| self.cannot_run(arguments))?;
+        let read = pipe.read_exact(&mut [0]);
+        let first = start.elapsed();
+        // Who is not listened to may fail.
+        let rest = pipe.read_to_end(&mut Vec::new());
+        let status = child.wait().with_context(|| self.cannot_run(arguments))?;
+        read.and(rest).with_context(|| format!("{} printed nothing", self.line(arguments)))?;
+        ensure!(status.success(), self.failed(arguments, status));
+        Ok(first)
     }
 
     /// A run whose memory is looked at every 20 ms; it must end with 0.

@@ -16,7 +16,8 @@ pub(crate) enum Bound {
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) what: String,
-    pub(crate) figure: f64,
+    /// `None` if it was not measured; the note says why.
+    pub(crate) figure: Option<f64>,
     pub(crate) unit: &'static str,
     pub(crate) bound: Option<Bound>,
     /// What the figure was divided by, and the quotient.
@@ -29,11 +30,20 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(what: &str, figure: f64, unit: &'static str) -> Self {
-        Self { what: what.to_owned(), figure, unit, bound: None, ratio: None, runs: 1, note: None }
+        Self { what: what.to_owned(), figure: Some(figure), unit, bound: None, ratio: None, runs: 1, note: None }
+    }
+
+    /// One that this machine has not got the means for; neither an error nor ever `ok`.
+    pub(crate) fn unmeasured(what: &str, unit: &'static str, why: &str) -> Self {
+        Self { figure: None, runs: 0, ..Self::new(what, 0.0, unit) }.noting(why)
     }
 
     pub(crate) fn at_most(self, figure: f64) -> Self {
         Self { bound: Some(Bound::FigureAtMost(figure)), ..self }
+    }
+
+    pub(crate) fn at_most_times(self, ratio: f64) -> Self {
+        Self { bound: Some(Bound::RatioAtMost(ratio)), ..self }
     }
 
     pub(crate) fn at_least_times(self, ratio: f64) -> Self {
@@ -41,7 +51,7 @@ impl Line {
     }
 
     pub(crate) fn against(self, name: &'static str, figure: f64) -> Self {
-        Self { ratio: Some((name, self.figure / figure)), ..self }
+        Self { ratio: self.figure.map(|own| (name, own / figure)), ..self }
     }
 
     pub(crate) fn after(self, runs: usize) -> Self {
@@ -52,11 +62,12 @@ impl Line {
         Self { note: Some(note.to_owned()), ..self }
     }
 
-    /// `ok` or `short`; nothing if there is no bound.
+    /// `ok`, `short` or `not measured`; nothing if there is no bound.
     pub(crate) fn verdict(&self) -> Option<&'static str> {
+        let Some(figure) = self.figure else { return Some("not measured") };
         let ratio = self.ratio.map_or(f64::NAN, |(_, ratio)| ratio);
         let holds = match self.bound? {
-            Bound::FigureAtMost(most) => self.figure <= most,
+            Bound::FigureAtMost(most) => figure <= most,
             Bound::RatioAtMost(most) => ratio <= most,
             Bound::RatioAtLeast(least) => ratio >= least,
         };
@@ -73,7 +84,8 @@ impl Line {
         };
         let note = self.note.as_ref().map_or_else(String::new, |note| format!("({note})"));
         let ratio = self.ratio.map_or_else(String::new, |(name, ratio)| format!("{ratio:.2} × {name}"));
-        let figure = format!("{:.2}{unit}", self.figure);
+        let decimals = if matches!(self.unit, "instructions" | "bytes") { 0 } else { 2 };
+        let figure = self.figure.map_or_else(String::new, |figure| format!("{figure:.decimals$}{unit}"));
         [self.what.clone(), bound, figure, ratio, self.verdict().unwrap_or_default().to_owned(), note]
     }
 
@@ -115,6 +127,12 @@ impl Report {
     pub(crate) fn missed(&self) -> Vec<&str> {
         let missed = self.lines.iter().filter(|line| line.verdict() == Some("short"));
         missed.map(|line| line.what.as_str()).collect()
+    }
+
+    /// The lines that could not be measured here.
+    pub(crate) fn unmeasured(&self) -> Vec<&str> {
+        let unmeasured = self.lines.iter().filter(|line| line.figure.is_none());
+        unmeasured.map(|line| line.what.as_str()).collect()
     }
 
     /// The table that a terminal shows.

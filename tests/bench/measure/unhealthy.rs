@@ -9,10 +9,7 @@ use mangrove_testkit::{
 };
 
 use super::{
-    Options, STATUS, committed, median, milliseconds,
-    process::Program,
-    report::{Bound, Line},
-    repository_with_entries, summary,
+    Options, STATUS, committed, median, milliseconds, process::Program, report::Line, repository_with_entries, summary,
 };
 
 /// The scan in which nothing has changed, with its attempts and without: a dry run does all but these.
@@ -52,8 +49,9 @@ pub(super) fn measure(program: &Path, options: &Options) -> Result<[Line; 2]> {
     let [status, whole, without] = times.map(|mut times| milliseconds(median(&mut times)));
     let note = format!("{} unhealthy in each of {} ways", options.unhealthy, Ailment::ALL.len());
     let line = |what, figure, most| {
-        Line { bound: Some(Bound::RatioAtMost(most)), ..Line::new(what, figure, "ms") }
+        Line::new(what, figure, "ms")
             .against("git status there", status)
+            .at_most_times(most)
             .after(options.runs)
             .noting(&note)
     };

@@ -5,7 +5,6 @@ mod composition;
 mod deno;
 mod difference;
 mod process;
-mod roots;
 mod rows;
 
 use std::{
@@ -19,6 +18,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use mangrove_app::loaders::Registry;
 use mangrove_domain::{kind_layout::KindLayout, source::RootId, state::State};
+use mangrove_testkit::roots;
 
 use self::{
     composition::Described,
@@ -73,7 +73,8 @@ impl Report {
 pub(crate) fn run(options: &Options, done: &(dyn Fn(&Path, &Report) + Sync)) -> Result<Report> {
     let directory = tempfile::tempdir().context("no temporary directory")?;
     let copy = directory.path().join("copy");
-    roots::copy(&options.directory, &copy)?;
+    let copied = roots::copy(&options.directory, &copy);
+    copied.with_context(|| format!("cannot copy {}", options.directory.display()))?;
     let is_wanted = |root: &PathBuf| {
         let below = root.strip_prefix(&copy).unwrap_or(root).display().to_string();
         options.only.as_deref().is_none_or(|only| below.contains(only))

@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result, ensure};
 use mangrove_testkit::http::Client;
 
 use super::{
-    super::{milliseconds, report::Line},
-    Daemon, LONG, Options, mebibytes,
+    super::{mebibytes, milliseconds, report::Line},
+    Daemon, LONG, Options,
 };
 
 /// The time between two questions whether an edit is in use.

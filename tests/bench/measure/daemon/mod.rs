@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::{
-    Options, as_number,
+    Options, mebibytes,
     process::{Program, Usage, usage},
     report::Line,
 };
@@ -149,8 +149,4 @@ fn idle(daemon: &Daemon, amounts: &Amounts) -> Result<[Line; 2]> {
         Line::new("idle daemon, memory", mebibytes(after.memory.bytes), "MiB").at_most(96.0).noting(after.memory.kind),
         Line::new("idle daemon, share of a processor", share, "%").at_most(0.5),
     ])
-}
-
-fn mebibytes(bytes: usize) -> f64 {
-    as_number(bytes) / 1_048_576.0
 }

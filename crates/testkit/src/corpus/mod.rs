@@ -1,6 +1,8 @@
 //! Repositories of any size whose outcome is known: models of many services, some broken, some invalid.
 //!
-//! Needs no package and no network. The same numbers give the same bytes.
+//! Needs no package and no network, but for [`packages`]. The same numbers give the same bytes.
+
+pub mod packages;
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, io, path::Path};
 
@@ -115,8 +117,11 @@ impl Ailment {
         [Self::Rejected, Self::Syntax, Self::Package, Self::Program, Self::Conflict, Self::Warning];
 }
 
+/// The scope of [`ABSENT_PACKAGE`], so that a setting can send those who ask for it where it is not.
+pub const ABSENT_SCOPE: &str = "@mangrove-corpus";
+
 /// A package that no registry has.
-pub const ABSENT_PACKAGE: &str = "mangrove-corpus-absent";
+pub const ABSENT_PACKAGE: &str = "@mangrove-corpus/absent";
 
 /// Makes so many entries of a healthy corpus ill in each way; the first ones, which stand for the others, stay as they
 /// are. Gives the ailments by path.

@@ -1,11 +1,9 @@
 //! The roots below a directory, in a copy of it.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
-
-use anyhow::{Context as _, Result};
 
 /// The files that make a directory a repository.
 const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
@@ -14,9 +12,12 @@ const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
 const LEFT_OUT: [&str; 3] = [".git", ".mangrove", "node_modules"];
 
 /// Copies a directory with everything that sources may name, links as links.
-pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
-    for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
         let entry = entry?;
         if LEFT_OUT.iter().any(|name| entry.file_name() == *name) {
             continue;
@@ -27,14 +28,17 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
         } else if kind.is_dir() {
             copy(&source, &target)?;
         } else if kind.is_file() {
-            fs::copy(&source, &target).with_context(|| format!("cannot copy {}", source.display()))?;
+            fs::copy(&source, &target)?;
         }
     }
     Ok(())
 }
 
 /// Every directory with a marker, sorted.
-pub(crate) fn find(directory: &Path) -> Result<Vec<PathBuf>> {
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn find(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut roots = Vec::new();
     if MARKERS.iter().any(|marker| directory.join(marker).is_file()) {
         roots.push(directory.to_owned());
