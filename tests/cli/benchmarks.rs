@@ -19,66 +19,17 @@ fn line(figure: f64, bound: Bound) -> Line {
     Line { bound: Some(bound), ..Line::new("a line", figure, "ms") }.against("another", figure / 2.0)
 }
 
-#[test]
-fn everything_is_measured_and_every_number_is_one() {
-    let options = Options { growth: &[3, 6, 12], entries: 24, services: 4, packages: None, ..Options::quick() };
+/// A report of one part, in which these lines are, and every figure is a number.
+fn measured(part: &str, whats: &[&str]) -> Report {
+    let only = Only::named(part);
+    assert!(only.is_some(), "{part} is a part");
+    let options = Options { growth: &[3, 6, 12], entries: 24, services: 4, packages: None, only, ..Options::quick() };
     let report = measure::run(Path::new(env!("CARGO_BIN_EXE_mangrove")), &options).expect("all can be measured");
-    let whats: BTreeSet<&str> = report.lines.iter().map(|line| line.what.as_str()).collect();
-    assert_eq!(whats.len(), report.lines.len(), "no line twice");
-    for what in [
-        "cold scan, per entry",
-        "cold scan, peak memory",
-        "git status",
-        "git status, untracked cache",
-        "warm scan",
-        "warm scan, untracked cache",
-        "warm scan, 0.3 % unhealthy",
-        "warm scan, 0.3 % unhealthy, beyond the attempts",
-        "scan --rehash",
-        "types",
-        "describe",
-        "why",
-        "resolve a type",
-        "cold scan with a package, per entry",
-        "catalog, all rows",
-        "catalog, commit of 1000 rows",
-        "embedded step",
-        "data.latest",
-        "data.latest, no definition",
-        "data query, index made",
-        "data query",
-        "data query, all contents",
-        "data get, whole process",
-        "data query, whole process",
-        "plain stat",
-        "hash everything",
-        "size of the program",
-        "time to first byte, --version",
-        "time to first byte, types",
-        "one shared file edited",
-        "one shared file edited, beyond the builds",
-        "cold scan, peak memory, 6 entries",
-        "cold scan, peak memory, 12 entries",
-        "growth of peak memory",
-        "growth of the cold scan",
-        "growth of the warm scan",
-        "idle daemon, memory",
-        "idle daemon, share of a processor",
-        "requests for a type, each second",
-        "save to live, median",
-        "save to live, 99th percentile",
-        "growth of memory over reloads",
-        "lateness of schedules, 99th percentile",
-    ] {
-        assert!(whats.contains(what), "no line `{what}`: {whats:?}");
+    let found: BTreeSet<&str> = report.lines.iter().map(|line| line.what.as_str()).collect();
+    assert_eq!(found.len(), report.lines.len(), "no line twice");
+    for what in whats {
+        assert!(found.contains(what), "no line `{what}`: {found:?}");
     }
-    // What only the benchmark itself can measure, with what the machine has.
-    let elsewhere = BTreeSet::from([
-        "warm scan, instructions",
-        "resolve a type, instructions",
-        "catalog, commit of 1000 rows, instructions",
-    ]);
-    assert_eq!(report.unmeasured().into_iter().collect::<BTreeSet<_>>(), elsewhere);
     for line in &report.lines {
         let Some(figure) = line.figure else {
             assert!(line.note.is_some(), "{} says why", line.what);
@@ -92,6 +43,84 @@ fn everything_is_measured_and_every_number_is_one() {
     assert_eq!(document["lines"].as_array().map(Vec::len), Some(report.lines.len()));
     let table = report.table();
     assert!(report.lines.iter().all(|line| table.contains(&line.what)), "{table}");
+    report
+}
+
+#[test]
+fn scans_and_other_commands_are_measured() {
+    let report = measured(
+        "--scans",
+        &[
+            "cold scan, per entry",
+            "cold scan, peak memory",
+            "git status",
+            "git status, untracked cache",
+            "warm scan",
+            "warm scan, untracked cache",
+            "warm scan, 0.3 % unhealthy",
+            "warm scan, 0.3 % unhealthy, beyond the attempts",
+            "scan --rehash",
+            "types",
+            "describe",
+            "why",
+            "resolve a type",
+            "cold scan with a package, per entry",
+            "catalog, all rows",
+            "catalog, commit of 1000 rows",
+            "plain stat",
+            "hash everything",
+            "size of the program",
+            "time to first byte, --version",
+            "time to first byte, types",
+            "one shared file edited",
+            "one shared file edited, beyond the builds",
+            "cold scan, peak memory, 6 entries",
+            "cold scan, peak memory, 12 entries",
+            "growth of peak memory",
+            "growth of the cold scan",
+            "growth of the warm scan",
+        ],
+    );
+    // What only the benchmark itself can measure, with what the machine has.
+    let elsewhere = BTreeSet::from([
+        "warm scan, instructions",
+        "resolve a type, instructions",
+        "catalog, commit of 1000 rows, instructions",
+    ]);
+    assert_eq!(report.unmeasured().into_iter().collect::<BTreeSet<_>>(), elsewhere);
+}
+
+#[test]
+fn a_daemon_is_measured() {
+    measured(
+        "--daemon",
+        &[
+            "idle daemon, memory",
+            "idle daemon, share of a processor",
+            "requests for a type, each second",
+            "save to live, median",
+            "save to live, 99th percentile",
+            "growth of memory over reloads",
+            "lateness of schedules, 99th percentile",
+        ],
+    );
+}
+
+#[test]
+fn data_and_steps_are_measured() {
+    measured(
+        "--data",
+        &[
+            "embedded step",
+            "data.latest",
+            "data.latest, no definition",
+            "data query, index made",
+            "data query",
+            "data query, all contents",
+            "data get, whole process",
+            "data query, whole process",
+        ],
+    );
 }
 
 /// The bounds are those of one repository; a smaller one would meet them for nothing.

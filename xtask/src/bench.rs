@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 /// What can be measured alone.
-const PARTS: [&str; 3] = ["--daemon", "--data", "--packages"];
+const PARTS: [&str; 4] = ["--daemon", "--data", "--packages", "--scans"];
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]

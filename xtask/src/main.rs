@@ -45,7 +45,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        about: "measure the whole program: [--quick] [--debug] [--daemon|--data|--packages] [--real DIR] [--json FILE]; never part of `ci`",
+        about: "measure the whole program: [--quick] [--debug] [--daemon|--data|--packages|--scans] [--real DIR] [--json FILE]; never part of `ci`",
         run: bench::run,
     },
     Command {

@@ -83,6 +83,8 @@ pub(crate) enum Only {
     Data,
     /// The repository with a schema library in every entry.
     Packages,
+    /// Scans of the other repositories, and the other commands.
+    Scans,
 }
 
 impl Only {
@@ -92,6 +94,7 @@ impl Only {
             "--daemon" => Some(Self::Daemon),
             "--data" => Some(Self::Data),
             "--packages" => Some(Self::Packages),
+            "--scans" => Some(Self::Scans),
             _ => None,
         }
     }
@@ -157,7 +160,7 @@ pub(crate) fn run(program: &Path, options: &Options) -> Result<Report> {
     let lines = match options.only {
         Some(Only::Data) => data_and_steps(program, options)?,
         Some(Only::Packages) => packages::measure(program, options)?,
-        Some(Only::Daemon) | None => on_the_reference(program, options)?,
+        Some(Only::Daemon | Only::Scans) | None => on_the_reference(program, options)?,
     };
     Ok(Report::of(options, lines))
 }
@@ -168,7 +171,7 @@ fn data_and_steps(program: &Path, options: &Options) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-/// What is measured on the reference repository, and unless it is the daemon alone, on all others.
+/// What is measured on the reference repository, and unless a part alone is asked for, on all others.
 fn on_the_reference(program: &Path, options: &Options) -> Result<Vec<Line>> {
     let repository = repository(options)?;
     let directory = repository.path();
@@ -197,12 +200,14 @@ fn on_the_reference(program: &Path, options: &Options) -> Result<Vec<Line>> {
     lines.extend(shared_file::measure(&mangrove, directory, &git, options)?);
     lines.extend(unhealthy::measure(program, options)?);
     lines.extend(calls::measure(program, directory, options.calls)?);
-    lines.extend(daemon()?);
+    if options.only.is_none() {
+        lines.extend(daemon()?);
+        lines.extend(packages::measure(program, options)?);
+        lines.extend(data_and_steps(program, options)?);
+    }
     lines.push(resolve::measure(options.index_types)?);
     lines.push(package::cold_scan(program, options)?);
-    lines.extend(packages::measure(program, options)?);
     lines.extend(catalog::measure(options.catalog_rows)?);
-    lines.extend(data_and_steps(program, options)?);
     lines.extend(growth::measure(program, options)?);
     Ok(lines)
 }

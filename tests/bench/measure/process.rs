@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 
 /// The time between two looks at the memory of a process.
-const SAMPLE_EVERY: Duration = Duration::from_millis(20);
+const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 
 /// The time between two looks whether a process has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
@@ -150,7 +150,7 @@ impl Program {
         Ok(first)
     }
 
-    /// A run whose memory is looked at every 20 ms; it must end with 0.
+    /// A run whose memory is looked at every 100 ms; it must end with 0.
     pub(crate) fn watched(&self, arguments: &[&str]) -> Result<Watched> {
         let mut command = self.command(arguments);
         // A file, not a second pipe: nobody reads it while the program runs.

@@ -100,6 +100,8 @@ fn suspected(attempts: &[(Attempt, Action, String)]) -> Outages {
 
 impl Places {
     /// One attempt. What it waits for, a network or another process, takes no place.
+    ///
+    /// What works is boxed: of thousands of attempts only a few do at a time, and the others should hold no room for it.
     async fn run(
         &self,
         attempt: &Attempt,
@@ -115,26 +117,26 @@ impl Places {
                 return Attempted::Elsewhere;
             };
             begin();
-            if let Some(ended) = attempt.look_at_kept().await {
+            if let Some(ended) = Box::pin(attempt.look_at_kept()).await {
                 return Attempted::Here(Box::new(ended), lock);
             }
             drop(place);
             held = lock;
         }
-        let prepared = attempt.prepare(outages).await;
+        let prepared = Box::pin(attempt.prepare(outages)).await;
         let places = match attempt.needs.resolver {
             Resolver::Packages => &self.embedded,
             Resolver::Bundler(_) => &self.fetching,
         };
         if let Some(lock) = held {
             let _place = places.acquire().await;
-            return Attempted::Here(Box::new(attempt.build(prepared, outages).await), Some(lock));
+            return Attempted::Here(Box::new(Box::pin(attempt.build(prepared, outages)).await), Some(lock));
         }
         let Some(Turn { place: _place, lock }) = self.turn(places, attempt, rivalry).await else {
             return Attempted::Elsewhere;
         };
         begin();
-        Attempted::Here(Box::new(attempt.build(prepared, outages).await), lock)
+        Attempted::Here(Box::new(Box::pin(attempt.build(prepared, outages)).await), lock)
     }
 
     /// Waits for a place and a lock; `None` if another process made the attempt meanwhile.
