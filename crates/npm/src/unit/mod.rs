@@ -34,6 +34,7 @@ use self::records::{DraftRecord, ObjectRecord, RecordFile};
 use self::{
     draft::{Draft, DraftRequest, FORMAT, Instance},
     layout::lay_out,
+    offers::{LatestOffers, Offers},
 };
 use super::{
     fetch::{PackageFetcher, blocking},
@@ -64,6 +65,7 @@ pub(super) struct UnitBuilder {
     drafts: Flights<Digest, Draft>,
     links: Flights<Digest, StoredObject>,
     outputs: Mutex<VecDeque<(Digest, Arc<VendorOutput>)>>,
+    offers: LatestOffers,
     /// Taken when everything has been fetched: nobody waits here for a network.
     places: Semaphore,
 }
@@ -75,7 +77,7 @@ pub(super) struct Built {
     /// From bare specifier to the file name of its chunk.
     entries: BTreeMap<String, String>,
     /// From bare specifier to what can be imported of it by name.
-    offers: BTreeMap<String, Arc<Offer>>,
+    offers: Arc<Offers>,
     /// The object and everything that it imports.
     pub(super) closure: BTreeSet<StoredObject>,
 }
@@ -119,6 +121,7 @@ impl UnitBuilder {
             drafts: Flights::new(),
             links: Flights::new(),
             outputs: Mutex::default(),
+            offers: LatestOffers::default(),
             places: Semaphore::new(AT_ONCE),
         }
     }
@@ -297,7 +300,7 @@ impl UnitBuilder {
             targets.insert(specifier.clone(), format!("../{}/{file}", unit.object.key.digest()));
             closure.extend(unit.closure.iter().copied());
         }
-        let entries = draft.request.entries.clone();
+        let (entries, key) = (draft.request.entries.clone(), draft.key);
         let (package, names, shared) =
             (draft.request.tree.root.to_string(), Arc::clone(&draft.names), draft.request.shared.clone());
         let object = match draft.object {
@@ -306,7 +309,8 @@ impl UnitBuilder {
         };
         closure.insert(object);
         let handed_on = |specifier: &str| owner(specifier, &shared).and_then(|id| built.get(id)?.offers.get(specifier));
-        let offers = offers::of(&package, &names, |file| place(object, file), handed_on);
+        let make = || offers::of(&package, &names, |file| place(object, file), handed_on);
+        let offers = self.offers.get_or_make(key, object.key.digest(), make);
         Ok(Built { object, entries, offers, closure })
     }
 
