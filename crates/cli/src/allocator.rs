@@ -16,8 +16,8 @@ pub(crate) fn settle() {
     }
     let mut arguments = std::env::args_os();
     let (Ok(program), Some(name)) = (std::env::current_exe(), arguments.next()) else { return };
-    let error = std::process::Command::new(program).arg0(name).args(arguments).envs(SETTINGS).exec();
-    tracing::debug!(%error, "the allocator keeps its settings");
+    // It returns an error or not at all, and nothing is logged yet.
+    let _ = std::process::Command::new(program).arg0(name).args(arguments).envs(SETTINGS).exec();
 }
 
 /// Other allocators have no such settings.

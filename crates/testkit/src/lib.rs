@@ -3,6 +3,7 @@
 mod archives;
 pub mod contract;
 pub mod corpus;
+pub mod environment;
 pub mod extensions;
 pub mod fakes;
 pub mod fixture;

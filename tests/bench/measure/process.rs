@@ -11,24 +11,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use mangrove_testkit::environment;
 
 /// The time between two looks at the memory of a process.
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 
 /// The time between two looks whether a process has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
-
-/// What a program needs to reach a registry from here, in either spelling, and where the user keeps settings of registries.
-const NETWORK: [&str; 8] = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NPM_CONFIG_REGISTRY",
-    "MANGROVE_NPM_REGISTRY",
-    "HOME",
-];
 
 /// A program, to be run in a directory with hardly any environment.
 pub(crate) struct Program {
@@ -63,13 +52,10 @@ impl Program {
         self
     }
 
-    /// With what reaches the registry that this machine is set up for.
+    /// With what reaches the registry that this machine is set up for, and the place where the user keeps settings of registries.
     pub(crate) fn with_network(mut self) -> Self {
-        for name in NETWORK {
-            let lower = name.to_lowercase();
-            let values = [name, &lower].map(|name| (name.to_owned(), std::env::var(name)));
-            self.environment.extend(values.into_iter().filter_map(|(name, value)| Some((name, value.ok()?))));
-        }
+        let names = environment::reaching_registries().chain(["HOME".to_owned()]);
+        self.environment.extend(names.filter_map(|name| Some((name.clone(), std::env::var(&name).ok()?))));
         self
     }
 

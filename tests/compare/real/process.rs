@@ -8,21 +8,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use mangrove_testkit::environment;
 
 /// Longer than fetching the packages of one source takes.
 const TIME_LIMIT: Duration = Duration::from_mins(5);
-
-/// What a program needs to reach a registry from here, in either spelling. A proxy may be named with a password, so no
-/// program gets these that runs what others wrote.
-const NETWORK: [&str; 7] = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NPM_CONFIG_REGISTRY",
-    "MANGROVE_NPM_REGISTRY",
-];
 
 /// What a program did.
 pub(crate) struct Ended {
@@ -50,7 +39,7 @@ pub(crate) fn command(program: &Path, directory: &Path) -> Command {
 /// The same for a program that fetches packages.
 pub(crate) fn fetching(program: &Path, directory: &Path) -> Command {
     let mut command = command(program, directory);
-    copy_variables(&mut command, NETWORK.iter().flat_map(|name| [(*name).to_owned(), name.to_lowercase()]));
+    copy_variables(&mut command, environment::reaching_registries());
     command
 }
 
