@@ -101,6 +101,7 @@ fn a_daemon_is_measured() {
             "save to live, median",
             "save to live, 99th percentile",
             "growth of memory over reloads",
+            "growth of open descriptors over reloads",
             "lateness of schedules, 99th percentile",
         ],
     );

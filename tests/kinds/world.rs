@@ -23,9 +23,9 @@ use mangrove_domain::{
     type_name::TypeName,
 };
 use mangrove_infra::{
+    attempt_cache::CachedInspector,
     catalog::{OpenMode, SqliteCatalog},
     documents::YamlDocuments,
-    inspection_cache::CachedInspector,
     store::LocalStore,
     worker::{Pool, PoolOptions},
 };

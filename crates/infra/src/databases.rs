@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     database::{Database, DatabaseFault},
     failure::Fault,
-    ports::{Catalog, CatalogError, Databases, InspectionCache, RunStoreError, StagedCatalog, StoreError},
+    ports::{AttemptCache, Catalog, CatalogError, Databases, RunStoreError, StagedCatalog, StoreError},
     problem::{Code, Problem},
 };
 
@@ -206,7 +206,7 @@ impl StagedCatalog for SqliteStagedCatalog {
         Arc::clone(&self.catalog) as _
     }
 
-    fn inspections(&self) -> Arc<dyn InspectionCache> {
+    fn attempt_cache(&self) -> Arc<dyn AttemptCache> {
         Arc::clone(&self.catalog) as _
     }
 

@@ -38,7 +38,7 @@
 //! | `expressions` | `expressions`: the values of `${{ … }}` | cel |
 //! | `schema` | `schema`: JSON Schema | jsonschema |
 //! | `calendar` | `calendar`: when schedules are due | croner, chrono, chrono-tz |
-//! | `bundler` | `bundler`, `worker`, `inspection_cache`, `extension_packages`: bundling, parsing and inspecting in child processes | rolldown, oxc, QuickJS, reqwest |
+//! | `bundler` | `bundler`, `worker`, `attempt_cache`, `extension_packages`: bundling, parsing and inspecting in child processes | rolldown, oxc, QuickJS, reqwest |
 //! | `deno` | `runner`, `runtime`: running methods in Deno, and getting it | what `bundler` brings |
 //! | `vaults` | `vaults`: secrets in encrypted files | ring |
 //! | `watcher` | `watcher`: changes of files as they happen | notify |
@@ -49,6 +49,8 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 #![expect(clippy::module_name_repetitions, reason = "adapters are named after the port that they serve")]
 
+#[cfg(feature = "bundler")]
+pub mod attempt_cache;
 #[cfg(feature = "bundler")]
 pub mod bundler;
 #[cfg(feature = "calendar")]
@@ -65,8 +67,6 @@ pub mod documents;
 pub mod expressions;
 #[cfg(feature = "bundler")]
 pub mod extension_packages;
-#[cfg(feature = "bundler")]
-pub mod inspection_cache;
 pub mod last_good;
 pub mod no_packages;
 #[cfg(feature = "deno")]

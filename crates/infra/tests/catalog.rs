@@ -13,7 +13,7 @@ use std::{
 use mangrove_domain::{
     digest::Digest,
     failure::FailureClass,
-    ports::{Catalog as _, CatalogError, Change, InspectionCache as _},
+    ports::{AttemptCache as _, Catalog as _, CatalogError, Change},
     problem::Code,
     row::Row,
     state::{State, StateName},
@@ -413,7 +413,7 @@ async fn any_damaged_page_is_survived() {
             let _ = catalog.snapshot().await;
             let _ = catalog.transitions(&rows::source("models/00001.ts")).await;
             let _ = catalog.commit(rows::put_all([&rows::indexed("models/new.ts", "@acme/new")])).await;
-            let _ = catalog.cache_inspection(rows::description("@acme/1").digest(), b"x").await;
+            let _ = catalog.cache(rows::description("@acme/1").digest(), b"x").await;
             catalog.close().await;
         }
         let catalog = open(&damaged_place.path()).await.catalog;
@@ -740,13 +740,13 @@ async fn f05_all_writes_share_one_patience_and_it_comes_back() {
         assert!(matches!(first, Err(CatalogError::Busy { .. })), "{first:?}");
         assert!(began.elapsed() >= Duration::from_millis(800), "the first one waits: {:?}", began.elapsed());
         for number in 0..8_u8 {
-            let refused = catalog.cache_inspection(Digest::of(&[number]), b"x").await;
+            let refused = catalog.cache(Digest::of(&[number]), b"x").await;
             assert!(matches!(refused, Err(CatalogError::Busy { .. })), "{refused:?}");
         }
         // One after the other they would have waited another six seconds.
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
         held.rollback().await.expect("released");
-        catalog.cache_inspection(Digest::of(b"again"), b"x").await.expect("somebody gets through");
+        catalog.cache(Digest::of(b"again"), b"x").await.expect("somebody gets through");
     }
     assert_eq!(catalog.commit(rows::put_all([&row])).await.expect("free again").conflicts, []);
 }
@@ -762,7 +762,7 @@ async fn f05_many_writers_at_once_do_not_wait_one_after_the_other() {
     let held = raw.begin_with("BEGIN IMMEDIATE").await.expect("the lock");
     let began = tokio::time::Instant::now();
     let keys: Vec<Digest> = (0..20_u8).map(|number| Digest::of(&[number])).collect();
-    let writes = keys.iter().map(|key| catalog.cache_inspection(*key, b"x"));
+    let writes = keys.iter().map(|key| catalog.cache(*key, b"x"));
     for outcome in futures::future::join_all(writes).await {
         assert!(matches!(outcome, Err(CatalogError::Busy { .. })), "{outcome:?}");
     }
@@ -822,7 +822,7 @@ async fn a_catalog_gets_all_of_its_new_content_at_once() {
     staged.fill(200).await;
     let inspected = Digest::of(b"inspected");
     let catalog = staged.open().await;
-    catalog.cache_inspection(inspected, b"found").await.expect("remembered");
+    catalog.cache(inspected, b"found").await.expect("remembered");
     catalog.close().await;
     let (path, from) = (place.path(), staged.path());
     let replacing = tokio::spawn(async move { SqliteCatalog::replace(&path, &from).await });
@@ -841,7 +841,7 @@ async fn a_catalog_gets_all_of_its_new_content_at_once() {
     let State::Indexed(indexed) = &after[7].state else { panic!("{:?}", after[7]) };
     assert!(reading.description(indexed.description).await.expect("readable").is_some());
     assert_eq!(reading.transitions(&after[7].source).await.expect("readable").len(), 1, "the audit begins anew");
-    assert!(reading.cached_inspection(inspected).await.expect("readable").is_some());
+    assert!(reading.cached(inspected).await.expect("readable").is_some());
     reading.close().await;
 }
 

@@ -45,9 +45,9 @@ async fn sqlite_catalog() {
 }
 
 #[tokio::test]
-async fn sqlite_inspections() {
+async fn sqlite_attempt_cache() {
     let fresh = Fresh::new();
-    contract::inspection_cache(async || {
+    contract::attempt_cache(async || {
         let opened = SqliteCatalog::open(&fresh.path().join("catalog.db"), OpenMode::ReadWrite).await;
         opened.expect("a catalog").catalog
     })

@@ -23,8 +23,8 @@ async fn catalog_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn inspection_cache_keeps_the_contract() {
-    contract::inspection_cache(async || MemoryCatalog::new()).await;
+async fn attempt_cache_keeps_the_contract() {
+    contract::attempt_cache(async || MemoryCatalog::new()).await;
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ use mangrove_domain::{
     index::TypeIndex,
     observation::{CatalogView, DiskView},
     plan::{self, Answered, Plan, Policy, Removals, Retry, Scope},
-    ports::{Catalog, Event, InspectionCache, Phase},
+    ports::{AttemptCache, Catalog, Event, Phase},
     problem::{Code, Problem},
     seal::Seal,
     source::SourceId,
@@ -109,10 +109,12 @@ impl Scanner {
 
     /// The same pipeline over another catalog, which has its own publisher.
     #[must_use]
-    pub(crate) fn over(&self, catalog: Arc<dyn Catalog>, inspections: Arc<dyn InspectionCache>) -> Self {
+    pub(crate) fn over(&self, catalog: Arc<dyn Catalog>, cache: &Arc<dyn AttemptCache>) -> Self {
         let ports = self.ports.clone();
-        let inspector = ports.inspector.remembering_in(inspections).unwrap_or_else(|| Arc::clone(&ports.inspector));
-        Self::new(Ports { inspector, catalog, ..ports }, self.loaders.clone(), self.parallel_builds)
+        let inspector =
+            ports.inspector.remembering_in(Arc::clone(cache)).unwrap_or_else(|| Arc::clone(&ports.inspector));
+        let bundler = ports.bundler.remembering_in(Arc::clone(cache)).unwrap_or_else(|| Arc::clone(&ports.bundler));
+        Self::new(Ports { bundler, inspector, catalog, ..ports }, self.loaders.clone(), self.parallel_builds)
     }
 
     /// The adapters.

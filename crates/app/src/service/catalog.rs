@@ -47,7 +47,7 @@ impl Service {
     pub async fn rebuild_catalog(&self, request: &ScanRequest) -> Result<Rebuilt, RebuildError> {
         let earlier = self.earlier_rows().await?;
         let staged = self.databases()?.stage_catalog().await.map_err(ServiceError::Catalog)?;
-        let scanner = self.scanner.over(staged.catalog(), staged.inspections());
+        let scanner = self.scanner.over(staged.catalog(), &staged.attempt_cache());
         let kept = upkeep::take_over(&scanner, earlier).await.map_err(ServiceError::Scan)?;
         let report = scanner.scan(request).await.map_err(ServiceError::Scan)?;
         if report.is_cancelled {

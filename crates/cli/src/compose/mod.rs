@@ -27,14 +27,15 @@ use mangrove_daemon::webhook::Secrets;
 use mangrove_domain::{
     json::Json,
     ports::{
-        BundleStore, Bundler, Calendar, Clock, DocumentError, Documents, Entropy, MethodRunner, ObserveError, Packages,
-        Progress, ServiceManager, SourceTree, Watcher,
+        AttemptCache, BundleStore, Bundler, Calendar, Clock, DocumentError, Documents, Entropy, MethodRunner,
+        ObserveError, Packages, Progress, ServiceManager, SourceTree, Watcher,
     },
     position::Position,
     problem::Problem,
 };
 use mangrove_fs::{build_locks::LockFiles, definition_files::DiskDefinitionFiles, files::DiskFiles};
 use mangrove_infra::{
+    attempt_cache::{CachedBundler, CachedInspector},
     bundler::{
         self,
         auto::{AutoBundler, Choice},
@@ -47,7 +48,6 @@ use mangrove_infra::{
     databases::SqliteDatabases,
     documents::YamlDocuments,
     expressions::CelExpressions,
-    inspection_cache::CachedInspector,
     last_good::FileLastGood,
     runner::{self, ChosenRunner, deno::DenoRunner},
     runtime::{ProgramLocations, version::Versions},
@@ -230,13 +230,6 @@ impl Composition {
         let chosen = self.settings.bundler.map(choice);
         let bundlers = BundlerSettings::of(self.tree.layout(), chosen, &self.settings.repository)?;
         let progress = Arc::clone(&overrides.progress);
-        let bundler = Arc::new(Replaceable::new(self.bundler(&bundlers)));
-        let runner = Arc::new(Replaceable::new(self.runner(&bundlers)));
-        let fetching = self.clone();
-        let programs = Arc::new(FoundPrograms::new(self.places(&bundlers), self.versions(), move |limits| {
-            // What is installed is no package of the repository: no lock has it.
-            fetching.packages(limits, false)
-        }));
         let databases = SqliteDatabases::new(
             self.settings.repository.clone(),
             self.settings.state_directory.clone(),
@@ -244,8 +237,16 @@ impl Composition {
             self.settings.access == Access::Examine,
             self.store.clone(),
         );
-        let packages = Arc::new(self.packages(registry::Limits::default(), self.settings.is_locked));
         let catalog = databases.catalog();
+        let built: Arc<dyn AttemptCache> = Arc::clone(&catalog) as _;
+        let bundler = Arc::new(Replaceable::new(self.bundler(&bundlers, &built)));
+        let runner = Arc::new(Replaceable::new(self.runner(&bundlers)));
+        let fetching = self.clone();
+        let programs = Arc::new(FoundPrograms::new(self.places(&bundlers), self.versions(), move |limits| {
+            // What is installed is no package of the repository: no lock has it.
+            fetching.packages(limits, false)
+        }));
+        let packages = Arc::new(self.packages(registry::Limits::default(), self.settings.is_locked));
         let ports = self.ports(catalog, Arc::clone(&packages) as _, Arc::clone(&bundler) as _, overrides);
         let running = Running {
             runner: Arc::clone(&runner) as _,
@@ -259,7 +260,7 @@ impl Composition {
         let replace = {
             let (composition, programs) = (self.clone(), Arc::clone(&programs));
             move |bundlers: &BundlerSettings| {
-                bundler.replace(composition.bundler(bundlers));
+                bundler.replace(composition.bundler(bundlers, &built));
                 runner.replace(composition.runner(bundlers));
                 programs.replace_places(composition.places(bundlers));
             }
@@ -382,7 +383,7 @@ impl Composition {
         Versions::new(&self.settings.state_directory, self.settings.access != Access::ReadWrite)
     }
 
-    fn bundler(&self, bundlers: &BundlerSettings) -> Arc<dyn Bundler> {
+    fn bundler(&self, bundlers: &BundlerSettings, built: &Arc<dyn AttemptCache>) -> Arc<dyn Bundler> {
         let deno = DenoBundler::new(deno::Options {
             places: self.places(bundlers),
             versions: self.versions(),
@@ -401,7 +402,8 @@ impl Composition {
             )),
             limit: deno::LIMIT,
         });
-        Arc::new(AutoBundler::new(bundlers.choice, Arc::new(self.pool.clone()), deno))
+        let embedded = CachedBundler::new(Arc::new(self.pool.clone()), Arc::clone(built), Arc::new(self.store.clone()));
+        Arc::new(AutoBundler::new(bundlers.choice, Arc::new(embedded), Arc::new(deno)))
     }
 
     fn runner(&self, bundlers: &BundlerSettings) -> Arc<dyn MethodRunner> {

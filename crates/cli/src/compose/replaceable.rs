@@ -8,7 +8,7 @@ use mangrove_domain::{
     failure::{Failure, Fault},
     outage::Outages,
     package::PackageRequest,
-    ports::{BuildFailure, BundleRequest, Bundler, MethodRunner, OpenRequest, RunError, Session},
+    ports::{AttemptCache, BuildFailure, BundleRequest, Bundler, MethodRunner, OpenRequest, RunError, Session},
     route::Route,
 };
 
@@ -37,6 +37,10 @@ impl Bundler for Replaceable<dyn Bundler> {
 
     async fn fails_again(&self, request: &PackageRequest, earlier: &Failure) -> Option<Fault> {
         self.current().fails_again(request, earlier).await
+    }
+
+    fn remembering_in(&self, cache: Arc<dyn AttemptCache>) -> Option<Arc<dyn Bundler>> {
+        self.current().remembering_in(cache)
     }
 
     async fn bundle(&self, request: BundleRequest, outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {

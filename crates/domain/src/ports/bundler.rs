@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 
+use super::AttemptCache;
 use crate::{
     bundle::{Bundle, BundleFile},
     failure::{Failure, Fault},
@@ -30,6 +31,11 @@ pub trait Bundler: Send + Sync {
     /// look is enough to know that it would again: the program that builds it is still missing. It need not say where in
     /// the sources that is. `None` if it must be tried.
     async fn fails_again(&self, _request: &PackageRequest, _earlier: &Failure) -> Option<Fault> {
+        None
+    }
+
+    /// The same bundler, remembering what it builds in another cache; `None` if it remembers nothing.
+    fn remembering_in(&self, _cache: Arc<dyn AttemptCache>) -> Option<Arc<dyn Bundler>> {
         None
     }
 

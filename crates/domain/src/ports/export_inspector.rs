@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::InspectionCache;
+use super::AttemptCache;
 use crate::{bundle::LoadedBundle, failure::Fault, inspection::Inspection};
 
 /// Evaluates a bundle where it can do no harm and reports what it exports.
@@ -20,7 +20,7 @@ pub trait ExportInspector: Send + Sync {
     async fn inspect(&self, request: InspectRequest) -> Result<Inspection, Fault>;
 
     /// The same inspector, remembering what it finds in another cache; `None` if it remembers nothing.
-    fn remembering_in(&self, _cache: Arc<dyn InspectionCache>) -> Option<Arc<dyn ExportInspector>> {
+    fn remembering_in(&self, _cache: Arc<dyn AttemptCache>) -> Option<Arc<dyn ExportInspector>> {
         None
     }
 }

@@ -5,6 +5,7 @@
 //! adapter failed; a broken extension comes back as data (a [`Fault`](crate::failure::Fault) or a
 //! [`Problem`](crate::problem::Problem)), and "not found" as `None`.
 
+mod attempt_cache;
 mod build_locks;
 mod bundle_store;
 mod bundler;
@@ -21,7 +22,6 @@ mod export_inspector;
 mod expressions;
 mod extension_packages;
 mod extension_registry;
-mod inspection_cache;
 mod last_good_workflows;
 mod loader;
 mod method_runner;
@@ -45,6 +45,7 @@ mod vault;
 mod vault_providers;
 mod watcher;
 
+pub use attempt_cache::AttemptCache;
 pub use build_locks::{Acquired, BuildLock, BuildLocks, NoBuildLocks};
 pub use bundle_store::{BundleStore, SHORTEST_GRACE, StoreError, SweepOutcome, SweepRequest};
 pub use bundler::{BuildFailure, BundleRequest, Bundler};
@@ -66,7 +67,6 @@ pub use expressions::{
 };
 pub use extension_packages::{ExtensionPackages, LocalPackage};
 pub use extension_registry::ExtensionRegistry;
-pub use inspection_cache::InspectionCache;
 pub use last_good_workflows::{LastGoodWorkflow, LastGoodWorkflows};
 pub use loader::Loader;
 pub use method_runner::{
@@ -98,9 +98,9 @@ pub use watcher::{NoWatcher, Watcher};
 #[cfg(feature = "mocks")]
 pub mod mocks {
     pub use super::{
-        bundler::MockBundler, catalog::MockCatalog, clock::MockClock, data_store::MockDataStore,
-        documents::MockDocuments, entropy::MockEntropy, export_inspector::MockExportInspector,
-        expressions::MockExpressions, inspection_cache::MockInspectionCache, loader::MockLoader,
+        attempt_cache::MockAttemptCache, bundler::MockBundler, catalog::MockCatalog, clock::MockClock,
+        data_store::MockDataStore, documents::MockDocuments, entropy::MockEntropy,
+        export_inspector::MockExportInspector, expressions::MockExpressions, loader::MockLoader,
         method_runner::MockMethodHost, method_runner::MockMethodRunner, method_runner::MockSession,
         packages::MockPackages, run_store::MockRunStore, schema_validator::MockSchemaValidator, seals::MockSeals,
         source_tree::MockSourceTree,

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 
-use super::{Catalog, CatalogError, InspectionCache};
+use super::{AttemptCache, Catalog, CatalogError};
 
 /// A new catalog that nobody else sees until it is put in the place of the one in use.
 ///
@@ -16,8 +16,8 @@ pub trait StagedCatalog: Send + Sync {
     /// Its rows.
     fn catalog(&self) -> Arc<dyn Catalog>;
 
-    /// What inspections found that were made for it.
-    fn inspections(&self) -> Arc<dyn InspectionCache>;
+    /// What attempts found that were made for it.
+    fn attempt_cache(&self) -> Arc<dyn AttemptCache>;
 
     /// Replaces the catalog in use, damaged, newer or in order, and keeps it under another name. One that could be read
     /// keeps its identity, so that the bundle store is that of the new one; rows get revisions that no earlier row of their

@@ -8,11 +8,11 @@ use mangrove_domain::{
     failure::{Failure, Fault},
     outage::Outages,
     package::PackageRequest,
-    ports::{BuildFailure, BundleRequest, Bundler},
+    ports::{AttemptCache, BuildFailure, BundleRequest, Bundler},
     route::Route,
 };
 
-use super::deno::{DenoBundler, needs_deno};
+use super::deno::needs_deno;
 
 /// What the configuration says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,13 +51,13 @@ impl Choice {
 pub struct AutoBundler {
     choice: Choice,
     embedded: Arc<dyn Bundler>,
-    deno: DenoBundler,
+    deno: Arc<dyn Bundler>,
 }
 
 impl AutoBundler {
     /// Chooses between the two.
     #[must_use]
-    pub fn new(choice: Choice, embedded: Arc<dyn Bundler>, deno: DenoBundler) -> Self {
+    pub fn new(choice: Choice, embedded: Arc<dyn Bundler>, deno: Arc<dyn Bundler>) -> Self {
         Self { choice, embedded, deno }
     }
 
@@ -67,7 +67,7 @@ impl AutoBundler {
             Choice::Deno => true,
             Choice::Auto => specifiers.into_iter().any(needs_deno),
         };
-        if is_deno { &self.deno } else { self.embedded.as_ref() }
+        if is_deno { self.deno.as_ref() } else { self.embedded.as_ref() }
     }
 }
 
@@ -79,6 +79,11 @@ impl Bundler for AutoBundler {
 
     async fn fails_again(&self, request: &PackageRequest, earlier: &Failure) -> Option<Fault> {
         self.chosen(request.specifiers.iter().map(String::as_str)).fails_again(request, earlier).await
+    }
+
+    fn remembering_in(&self, cache: Arc<dyn AttemptCache>) -> Option<Arc<dyn Bundler>> {
+        let embedded = self.embedded.remembering_in(cache)?;
+        Some(Arc::new(Self { choice: self.choice, embedded, deno: Arc::clone(&self.deno) }))
     }
 
     async fn bundle(&self, request: BundleRequest, outages: &Arc<Outages>) -> Result<Bundle, BuildFailure> {

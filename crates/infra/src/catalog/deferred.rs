@@ -8,7 +8,7 @@ use mangrove_domain::{
     description::Description,
     digest::Digest,
     observation::CatalogView,
-    ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache, NumberedRecord},
+    ports::{AttemptCache, Catalog, CatalogError, Commit, CommitOutcome, NumberedRecord},
     settle::AuditRecord,
     source::{Kind, SourceId},
     time::Timestamp,
@@ -42,7 +42,7 @@ impl OpenedCatalog {
         }
     }
 
-    fn inspections(&self) -> Result<&dyn InspectionCache, CatalogError> {
+    fn attempt_cache(&self) -> Result<&dyn AttemptCache, CatalogError> {
         match self {
             OpenedCatalog::Usable(catalog) => Ok(catalog),
             OpenedCatalog::Unusable(unusable) => Err(unusable.error()),
@@ -149,12 +149,12 @@ impl Catalog for DeferredCatalog {
 }
 
 #[async_trait]
-impl InspectionCache for DeferredCatalog {
-    async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
-        self.opened().await?.inspections()?.cached_inspection(key).await
+impl AttemptCache for DeferredCatalog {
+    async fn cached(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
+        self.opened().await?.attempt_cache()?.cached(key).await
     }
 
-    async fn cache_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), CatalogError> {
-        self.opened().await?.inspections()?.cache_inspection(key, inspection).await
+    async fn cache(&self, key: Digest, found: &[u8]) -> Result<(), CatalogError> {
+        self.opened().await?.attempt_cache()?.cache(key, found).await
     }
 }

@@ -21,7 +21,7 @@ use mangrove_domain::{
     digest::Digest,
     failure::Fault,
     observation::CatalogView,
-    ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache, NumberedRecord},
+    ports::{AttemptCache, Catalog, CatalogError, Commit, CommitOutcome, NumberedRecord},
     problem::Code,
     settle::AuditRecord,
     source::{Kind, RelativePath, RootId, SourceId},
@@ -39,8 +39,8 @@ pub use unusable::Unusable;
 /// The newest layout that this version reads and writes.
 pub const LAYOUT_VERSION: i64 = 4;
 
-/// How many inspections are remembered; the oldest leave first.
-pub const REMEMBERED_INSPECTIONS: i64 = 20_000;
+/// How many bundles and inspections are remembered; the oldest leave first.
+pub const CACHED_ATTEMPTS: i64 = 40_000;
 
 /// A write-ahead log that is longer than this is folded into the file at open, in bytes. A process that ends without
 /// closing leaves it, and every later one would have to read all of it first.
@@ -322,10 +322,11 @@ impl Catalog for SqliteCatalog {
 }
 
 #[async_trait]
-impl InspectionCache for SqliteCatalog {
-    async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
+impl AttemptCache for SqliteCatalog {
+    async fn cached(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
         self.read("read", async || {
             let Some(readers) = self.database.readers() else { return Ok(None) };
+            // The table has its name from the time when it held nothing else.
             sqlx::query_scalar("SELECT inspection FROM inspections WHERE key = ?1")
                 .bind(key.as_bytes().as_slice())
                 .fetch_optional(readers)
@@ -334,11 +335,8 @@ impl InspectionCache for SqliteCatalog {
         .await
     }
 
-    async fn cache_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), CatalogError> {
-        self.database
-            .retry_while_busy(|| self.write_inspection(key, inspection))
-            .await
-            .map_err(|cause| error("write", cause))
+    async fn cache(&self, key: Digest, found: &[u8]) -> Result<(), CatalogError> {
+        self.database.retry_while_busy(|| self.write_cached(key, found)).await.map_err(|cause| error("write", cause))
     }
 }
 

@@ -15,7 +15,7 @@ use mangrove_domain::{
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::{
-    REMEMBERED_INSPECTIONS, SqliteCatalog, error,
+    CACHED_ATTEMPTS, SqliteCatalog, error,
     record::{self, RecordError},
     version,
 };
@@ -100,7 +100,7 @@ impl SqliteCatalog {
         Ok(outcome)
     }
 
-    pub(super) async fn write_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), SqliteError> {
+    pub(super) async fn write_cached(&self, key: Digest, found: &[u8]) -> Result<(), SqliteError> {
         let failed = |error| self.database.error("write", &error);
         let mut transaction = self.database.begin_write().await?;
         sqlx::query(
@@ -108,12 +108,12 @@ impl SqliteCatalog {
              ON CONFLICT (key) DO UPDATE SET inspection = excluded.inspection",
         )
         .bind(key.as_bytes().as_slice())
-        .bind(inspection)
+        .bind(found)
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
         sqlx::query("DELETE FROM inspections WHERE id <= (SELECT max(id) FROM inspections) - ?1")
-            .bind(REMEMBERED_INSPECTIONS)
+            .bind(CACHED_ATTEMPTS)
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;

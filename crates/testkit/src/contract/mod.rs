@@ -6,6 +6,7 @@
 //! contract::catalog::run(async || MemoryCatalog::new().for_many_writers()).await;
 //! ```
 
+mod attempt_cache;
 mod build_locks;
 pub mod bundle_store;
 mod bundler;
@@ -20,7 +21,6 @@ mod drivers;
 mod export_inspector;
 mod expressions;
 mod following_sessions;
-mod inspection_cache;
 mod last_good_workflows;
 pub mod loader;
 mod method_runner;
@@ -33,6 +33,7 @@ mod seals;
 mod shell;
 mod vault;
 mod watcher;
+pub use attempt_cache::attempt_cache;
 pub use build_locks::build_locks;
 pub use bundler::bundler;
 pub use calendar::calendar;
@@ -43,7 +44,6 @@ pub use documents::documents;
 pub use export_inspector::export_inspector;
 pub use expressions::expressions;
 pub use following_sessions::kept_modules;
-pub use inspection_cache::inspection_cache;
 pub use last_good_workflows::last_good_workflows;
 pub use method_runner::method_runner;
 pub use method_runner_fetch::method_runner_fetch;

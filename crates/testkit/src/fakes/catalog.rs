@@ -13,7 +13,7 @@ use mangrove_domain::{
     description::Description,
     digest::Digest,
     observation::CatalogView,
-    ports::{Catalog, CatalogError, Commit, CommitOutcome, InspectionCache, NumberedRecord, Write},
+    ports::{AttemptCache, Catalog, CatalogError, Commit, CommitOutcome, NumberedRecord, Write},
     problem::{Code, Problem},
     row::Row,
     settle::AuditRecord,
@@ -59,7 +59,7 @@ struct Content {
     descriptions: HashMap<Digest, Description>,
     transitions: Vec<NumberedRecord>,
     forgotten: u64,
-    inspections: HashMap<Digest, Vec<u8>>,
+    attempts: HashMap<Digest, Vec<u8>>,
     commits: usize,
     damaged: Vec<Problem>,
 }
@@ -314,13 +314,13 @@ impl Catalog for MemoryCatalog {
 }
 
 #[async_trait]
-impl InspectionCache for MemoryCatalog {
-    async fn cached_inspection(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
-        Ok(lock(&self.content).inspections.get(&key).cloned())
+impl AttemptCache for MemoryCatalog {
+    async fn cached(&self, key: Digest) -> Result<Option<Vec<u8>>, CatalogError> {
+        Ok(lock(&self.content).attempts.get(&key).cloned())
     }
 
-    async fn cache_inspection(&self, key: Digest, inspection: &[u8]) -> Result<(), CatalogError> {
-        lock(&self.content).inspections.insert(key, inspection.to_vec());
+    async fn cache(&self, key: Digest, found: &[u8]) -> Result<(), CatalogError> {
+        lock(&self.content).attempts.insert(key, found.to_vec());
         Ok(())
     }
 }

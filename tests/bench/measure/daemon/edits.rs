@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use mangrove_testkit::http::Client;
 
 use super::{
-    super::{mebibytes, milliseconds, report::Line},
+    super::{as_number, mebibytes, milliseconds, report::Line},
     Daemon, LONG, Options,
 };
 
@@ -29,6 +29,9 @@ struct Edited {
     url: String,
     tag: Option<String>,
 }
+
+/// Descriptors that are open for a moment: connections, files that are read, pipes of a worker that has started.
+const PASSING_DESCRIPTORS: f64 = 16.0;
 
 /// The word in the text of an entry point that edits replace.
 const WORD: &str = "description: \"create ";
@@ -55,22 +58,21 @@ pub(super) fn measure(daemon: &Daemon, directory: &Path, options: &Options) -> R
     thread::sleep(amounts.idle);
     let after = daemon.usage()?;
     let grown = mebibytes(after.memory.bytes) - mebibytes(before.memory.bytes);
-    ensure!(
-        after.descriptors <= before.descriptors,
-        "descriptors grew from {} to {} over {} reloads",
-        before.descriptors,
-        after.descriptors,
-        amounts.reloads
-    );
+    let descriptors = after.descriptors.saturating_sub(before.descriptors);
     Ok(vec![
         Line::new("save to live, median", at(50), "ms").at_most(100.0).after(amounts.edits),
         Line::new("save to live, 99th percentile", at(99), "ms").at_most(300.0).after(amounts.edits),
-        Line::new("growth of memory over reloads", grown, "MiB").at_most(20.0).after(amounts.reloads).noting(&format!(
-            "from {:.0} MiB; descriptors: {} and then {}",
-            mebibytes(before.memory.bytes),
-            before.descriptors,
-            after.descriptors
-        )),
+        Line::new("growth of memory over reloads", grown, "MiB")
+            .at_most(20.0)
+            .after(amounts.reloads)
+            .noting(&format!("from {:.0} MiB", mebibytes(before.memory.bytes))),
+        Line::new("growth of open descriptors over reloads", as_number(descriptors), "descriptors")
+            .at_most(PASSING_DESCRIPTORS)
+            .after(amounts.reloads)
+            .noting(&format!(
+                "from {}; one that every reload leaves open would be {}",
+                before.descriptors, amounts.reloads
+            )),
     ])
 }
 

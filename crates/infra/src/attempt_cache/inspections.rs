@@ -8,9 +8,10 @@ use mangrove_domain::{
     failure::Fault,
     fingerprint::{Line, Part},
     inspection::Inspection,
-    ports::{ExportInspector, InspectRequest, InspectionCache},
+    ports::{AttemptCache, ExportInspector, InspectRequest},
 };
 
+use super::{sealed, unsealed};
 use crate::worker::wire;
 
 /// How a remembered inspection is laid out, with the format of the bytes behind the digest; part of its key.
@@ -20,17 +21,17 @@ const FORMAT: u32 = 1_000 + wire::INSPECTION_FORMAT;
 /// written costs the look-up and nothing else.
 pub struct CachedInspector {
     inner: Arc<dyn ExportInspector>,
-    cache: Arc<dyn InspectionCache>,
+    cache: Arc<dyn AttemptCache>,
 }
 
 impl CachedInspector {
     /// Remembers what `inner` finds in `cache`.
-    pub fn new(inner: Arc<dyn ExportInspector>, cache: Arc<dyn InspectionCache>) -> Self {
+    pub fn new(inner: Arc<dyn ExportInspector>, cache: Arc<dyn AttemptCache>) -> Self {
         Self { inner, cache }
     }
 
     async fn remembered(&self, key: Digest) -> Option<Inspection> {
-        match self.cache.cached_inspection(key).await {
+        match self.cache.cached(key).await {
             Ok(bytes) => wire::decode_inspection(unsealed(key, &bytes?)?).ok(),
             Err(error) => {
                 tracing::debug!(%error, "a remembered inspection cannot be read");
@@ -41,7 +42,7 @@ impl CachedInspector {
 
     async fn remember(&self, key: Digest, inspection: &Inspection) {
         let Ok(bytes) = wire::encode_inspection(inspection) else { return };
-        if let Err(error) = self.cache.cache_inspection(key, &sealed(key, &bytes)).await {
+        if let Err(error) = self.cache.cache(key, &sealed(key, &bytes)).await {
             tracing::debug!(%error, "an inspection cannot be remembered");
         }
     }
@@ -59,25 +60,9 @@ impl ExportInspector for CachedInspector {
         Ok(inspection)
     }
 
-    fn remembering_in(&self, cache: Arc<dyn InspectionCache>) -> Option<Arc<dyn ExportInspector>> {
+    fn remembering_in(&self, cache: Arc<dyn AttemptCache>) -> Option<Arc<dyn ExportInspector>> {
         Some(Arc::new(Self { inner: Arc::clone(&self.inner), cache }))
     }
-}
-
-/// The bytes behind a digest of them and of their key. A damaged inspection may still be one, and would be believed for
-/// as long as its source stays as it is.
-fn sealed(key: Digest, bytes: &[u8]) -> Vec<u8> {
-    [&digest(key, bytes).as_bytes()[..], bytes].concat()
-}
-
-/// The bytes, if they and their key are those of the digest before them.
-fn unsealed(key: Digest, sealed: &[u8]) -> Option<&[u8]> {
-    let (found, bytes) = sealed.split_first_chunk::<32>()?;
-    (Digest::from_bytes(*found) == digest(key, bytes)).then_some(bytes)
-}
-
-fn digest(key: Digest, bytes: &[u8]) -> Digest {
-    Digest::of(&[&key.as_bytes()[..], bytes].concat())
 }
 
 /// Bundle, vendors, the exports that were asked for, our own version, and the format of the remembered bytes: everything
@@ -142,7 +127,7 @@ mod tests {
         inspector.inspect(request("1;")).await.expect("an answer");
         inspector.inspect(request("2;")).await.expect("an answer");
         let (one, two) = (key(&request("1;"), FORMAT), key(&request("2;"), FORMAT));
-        let whole = cache.cached_inspection(one).await.expect("readable").expect("remembered");
+        let whole = cache.cached(one).await.expect("readable").expect("remembered");
         let mut damaged: Vec<Vec<u8>> = (0..whole.len()).map(|at| whole[..at].to_vec()).collect();
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
@@ -150,10 +135,10 @@ mod tests {
             damaged.push(bytes);
         }
         // That of another bundle, and one without a digest.
-        damaged.push(cache.cached_inspection(two).await.expect("readable").expect("remembered"));
+        damaged.push(cache.cached(two).await.expect("readable").expect("remembered"));
         damaged.push(whole[32..].to_vec());
         for bytes in damaged {
-            cache.cache_inspection(one, &bytes).await.expect("written");
+            cache.cache(one, &bytes).await.expect("written");
             let before = looks();
             let inspection = inspector.inspect(request("1;")).await.expect("an answer");
             assert_eq!((inspection.notes, looks()), (vec!["seen".to_owned()], before + 1), "{bytes:?}");
