@@ -58,6 +58,7 @@ mod special_files;
 mod tour;
 mod trace;
 mod unknown;
+mod unlike_deno;
 mod untrusted;
 mod vaults;
 mod watch;

@@ -290,6 +290,47 @@ fn what_comes_from_files_brings_no_expression() {
 }
 
 #[test]
+fn numbers_in_files_of_inputs_keep_their_text_where_a_text_is_wanted() {
+    use std::{io::Write as _, process::Stdio};
+
+    let declared = "inputs: {properties: {zone: {type: string}, size: {type: number}, list: {type: array, items: {type: string}}}}\n";
+    let task = "{type: model_method, modelIdOrName: hello, methodName: any, inputs: {zone: '${{ inputs.zone }}', size: '${{ inputs.size }}', list: '${{ inputs.list }}'}}";
+    let sandbox = echo(&format!("{HELLO}{}{declared}", workflow(task)));
+    sandbox.write("numbers.yaml", "zone: 012345678901\nsize: 1.50\nlist: [1.10, 0x1F, 5]\n");
+    sandbox.write("numbers.json", r#"{"zone": 1.10, "size": 2.5, "list": [1.0, "x"]}"#);
+    let run_workflow = ["workflow", "run", "w", "--input-file"];
+    for (file, expected) in [
+        ("numbers.yaml", json!({"zone": "012345678901", "size": 1.5, "list": ["1.10", "0x1F", "5"]})),
+        ("numbers.json", json!({"zone": "1.10", "size": 2.5, "list": ["1.0", "x"]})),
+    ] {
+        assert_eq!(run(&sandbox, &[&run_workflow as &[&str], &[file]].concat())["arguments"], expected, "{file}");
+    }
+    let over =
+        [&run_workflow as &[&str], &["numbers.yaml", "--input", "zone=b", "--input", "list:json=[\"7\"]"]].concat();
+    assert_eq!(run(&sandbox, &over)["arguments"], json!({"zone": "b", "size": 1.5, "list": ["7"]}));
+
+    sandbox.write("say.yaml", "text: 3.10\nwho: 1.20\nname: 007\n");
+    let said = run(&sandbox, &["model", "method", "run", "hello", "say", "--input-file", "say.yaml"]);
+    assert_eq!(said["arguments"], json!({"text": "3.10", "name": "007"}));
+    sandbox.write("who.yaml", "who: 1.20\n");
+    let said = run(&sandbox, &["model", "method", "run", "hello", "say", "--input-file", "who.yaml"]);
+    assert_eq!(said["arguments"], json!({"text": "hi 1.20"}));
+    sandbox.write("new.yaml", "text: 3.10\nhost: 1.20\nport: 0x10\n");
+    let made = run(&sandbox, &["model", "method", "run", "@t/echo", "say", "new", "--input-file", "new.yaml"]);
+    assert_eq!(made["arguments"]["text"], "3.10");
+    assert_eq!(made["globals"], json!({"host": "1.20", "port": 16}));
+
+    let mut command = sandbox.command();
+    command.args(["workflow", "run", "w", "--stdin", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let line = "{\"zone\": 1.10, \"size\": 1, \"list\": [2.0]}";
+    child.stdin.take().expect("a pipe").write_all(line.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(r#"\"zone\":\"1.10\""#) && text.contains(r#"[\"2.0\"]"#), "{text}");
+}
+
+#[test]
 fn what_comes_on_standard_input_brings_no_expression() {
     use std::{io::Write as _, process::Stdio};
 

@@ -564,8 +564,7 @@ impl Bench {
         let problems = listed(&library.problems);
         let workflow = Arc::clone(library.workflow("w").unwrap_or_else(|wrong| panic!("{wrong:?}:\n{problems}")));
         let options = self.options.clone();
-        let request =
-            RunRequest { workflow, inputs: json(inputs), trigger: "test".to_owned(), options, file_problem: None };
+        let request = RunRequest { options, ..RunRequest::new(workflow, json(inputs), "test".to_owned()) };
         let environment = Environment::new(self.environment.clone());
         self.engine().run(&library, request, environment, Arc::clone(&self.listener) as _).await
     }
@@ -588,7 +587,8 @@ impl Bench {
         let library = self.library().await;
         let workflow = Arc::clone(library.workflow("w").expect("the workflow"));
         let (from, inputs) = (from.map(str::to_owned), json(inputs));
-        let resumption = Resumption { workflow, record, from, inputs, options: self.options.clone() };
+        let resumption =
+            Resumption { workflow, record, from, inputs, inputs_written: None, options: self.options.clone() };
         let environment = Arc::new(Environment::new(self.environment.clone()));
         let listener: Arc<dyn Observer> = Arc::clone(&self.listener) as _;
         let engine = self.engine();

@@ -278,6 +278,7 @@ impl World {
         let start = StartRun {
             what,
             inputs: Json::Object(Vec::new()),
+            inputs_written: None,
             trigger: "test".to_owned(),
             options: RunOptions::default(),
         };
@@ -340,6 +341,7 @@ async fn who_asks_goes_away_before_the_answer_and_the_run_is_neither_lost_nor_do
     let start = StartRun {
         what: Runnable::Method { definition: "thing".to_owned(), method: "work".to_owned() },
         inputs: Json::Object(Vec::new()),
+        inputs_written: None,
         trigger: "test".to_owned(),
         options: RunOptions::default(),
     };
@@ -475,6 +477,7 @@ async fn inputs_are_checked_before_a_run_as_the_run_itself_checks_them() {
     let start = StartRun {
         what: Runnable::Workflow("asked".to_owned()),
         inputs: wrong.clone(),
+        inputs_written: None,
         trigger: "test".to_owned(),
         options: RunOptions::default(),
     };
@@ -521,6 +524,7 @@ async fn a_service_that_was_built_without_a_part_says_so_and_does_the_rest() {
     let unknown = StartRun {
         what: Runnable::Workflow("ghost".to_owned()),
         inputs: Json::Object(Vec::new()),
+        inputs_written: None,
         trigger: "test".to_owned(),
         options: RunOptions::default(),
     };

@@ -4,7 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use mangrove_documents::advice;
-use mangrove_domain::{advice::Advice, json::Json, json_text, ports::DocumentError, problem::Code};
+use mangrove_domain::{
+    advice::Advice,
+    document::{Node, NodeValue},
+    json::Json,
+    json_text,
+    ports::DocumentError,
+    problem::Code,
+};
 use mangrove_fs::read::{self, FileKind, Within};
 
 use crate::errors::CommandError;
@@ -80,20 +87,20 @@ pub(crate) fn parse(text: &str) -> Result<Input, String> {
     Ok(Input::One { path, is_json, value: value.to_owned() })
 }
 
-/// The inputs of the command line over those of a file. Values stay text; the schema that they are for turns them into what
-/// it wants.
+/// The inputs of the command line over those of a file, a mapping. Values stay text; the schema that they are for turns them into
+/// what it wants. Numbers of the file keep how they are written.
 ///
 /// # Errors
 /// A file cannot be read, or something is not what it should be.
 pub(crate) fn read(
-    parse: impl Fn(&str, &str) -> Result<Json, DocumentError>,
+    parse: impl Fn(&str, &str) -> Result<Node, DocumentError>,
     given: &[Input],
     file: Option<&Path>,
     home: Option<&str>,
-) -> Result<Json, CommandError> {
+) -> Result<Node, CommandError> {
     let mut inputs = match file {
-        Some(path) => object_in(parse, path)?,
-        None => Json::Object(Vec::new()),
+        Some(path) => mapping_in(parse, path)?,
+        None => nowhere(NodeValue::Map(Vec::new())),
     };
     for input in given {
         match input {
@@ -102,7 +109,7 @@ pub(crate) fn read(
                 return Err(CommandError::usage(Some(Code::INVALID_INPUT), message, None));
             }
             Input::All(text) => match json_text::parse(text) {
-                Some(object @ Json::Object(_)) => put(&mut inputs, object),
+                Some(object @ Json::Object(_)) => put(&mut inputs, node_of(object)),
                 _ => return Err(not_json("--input", text)),
             },
             Input::One { path, is_json, value } => {
@@ -113,26 +120,47 @@ pub(crate) fn read(
                     Json::from(text)
                 };
                 let nested = path.iter().rev().fold(value, |value, name| Json::object([(name.as_str(), value)]));
-                put(&mut inputs, nested);
+                put(&mut inputs, node_of(nested));
             }
         }
     }
     Ok(inputs)
 }
 
-/// Puts members over those of an object, also inside of members that are objects in both.
-fn put(under: &mut Json, over: Json) {
-    match (under, over) {
-        (Json::Object(members), Json::Object(others)) => {
+/// A value that stands in no file.
+const fn nowhere(value: NodeValue) -> Node {
+    Node::new(1, 1, value)
+}
+
+fn node_of(value: Json) -> Node {
+    Node::of_json(value, &nowhere(NodeValue::Null))
+}
+
+/// Puts members over those of a mapping, also inside of members that are mappings in both.
+fn put(under: &mut Node, over: Node) {
+    match (&mut under.value, over) {
+        (NodeValue::Map(members), Node { value: NodeValue::Map(others), .. }) => {
             for (name, value) in others {
-                match members.iter_mut().find(|(known, _)| *known == name) {
+                match members.iter_mut().find(|(known, _)| known.as_str() == name.as_str()) {
                     Some((_, known)) => put(known, value),
                     None => members.push((name, value)),
                 }
             }
         }
-        (under, over) => *under = over,
+        (_, over) => *under = over,
     }
+}
+
+/// The members of both mappings; those of the second one win.
+pub(crate) fn over(under: &Node, over: &Node) -> Node {
+    let mut members = under.as_map().unwrap_or_default().to_vec();
+    for (name, value) in over.as_map().unwrap_or_default() {
+        match members.iter_mut().find(|(known, _)| known.as_str() == name.as_str()) {
+            Some((_, known)) => *known = value.clone(),
+            None => members.push((name.clone(), value.clone())),
+        }
+    }
+    nowhere(NodeValue::Map(members))
 }
 
 /// The text that is meant: what it says, or what is in the file that it names.
@@ -166,17 +194,15 @@ fn text_in(path: &Path) -> Result<String, CommandError> {
 }
 
 /// The mapping in a YAML or JSON file.
-fn object_in(parse: impl Fn(&str, &str) -> Result<Json, DocumentError>, path: &Path) -> Result<Json, CommandError> {
+fn mapping_in(parse: impl Fn(&str, &str) -> Result<Node, DocumentError>, path: &Path) -> Result<Node, CommandError> {
     let name = path.display().to_string();
     let value = parse(&name, &text_in(path)?)
         .map_err(|error| CommandError::usage(Some(Code::MALFORMED_DOCUMENT), error.to_string(), None))?;
-    match value {
-        Json::Object(_) => Ok(value),
-        other => {
-            let message = format!("{name}: expected a mapping of inputs, found {}", other.type_name());
-            Err(CommandError::usage(Some(Code::INVALID_DOCUMENT), message, None))
-        }
+    if value.as_map().is_none() {
+        let message = format!("{name}: expected a mapping of inputs, found {}", value.to_json().type_name());
+        return Err(CommandError::usage(Some(Code::INVALID_DOCUMENT), message, None));
     }
+    Ok(value)
 }
 
 fn not_json(what: &str, text: &str) -> CommandError {
@@ -190,8 +216,10 @@ mod tests {
 
     fn inputs(texts: &[&str]) -> Result<String, String> {
         let given: Vec<Input> = texts.iter().map(|text| parse(text)).collect::<Result<_, _>>()?;
-        let none = |_: &str, _: &str| -> Result<Json, DocumentError> { panic!("no file is read") };
-        read(none, &given, None, None).map(|inputs| inputs.to_string()).map_err(|error| error.report.message.clone())
+        let none = |_: &str, _: &str| -> Result<Node, DocumentError> { panic!("no file is read") };
+        read(none, &given, None, None)
+            .map(|inputs| inputs.to_json().to_string())
+            .map_err(|error| error.report.message.clone())
     }
 
     #[test]

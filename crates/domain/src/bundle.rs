@@ -105,7 +105,12 @@ pub struct Bundle {
     /// What the extension's own modules need by their text: free globals such as `Deno`, `fetch`, and
     /// `node:` imports; sorted.
     pub requirements: Vec<String>,
+    /// Where it does not do what Deno does that runs the files as they are; each begins with [`UNLIKE_DENO`].
+    pub remarks: Vec<String>,
 }
+
+/// Begins each remark about a bundle that does not do what `deno run` does with the files.
+pub const UNLIKE_DENO: &str = "unlike `deno run`: ";
 
 /// One file of a vendor directory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -52,6 +52,32 @@ impl Node {
         Self { line, column, value, written: None }
     }
 
+    /// A value as a node, at the places of what it came from as far as that has the same parts.
+    #[must_use]
+    pub fn of_json(value: Json, at: &Node) -> Self {
+        let value = match value {
+            Json::Null => NodeValue::Null,
+            Json::Bool(value) => NodeValue::Bool(value),
+            Json::Number(value) => NodeValue::Number(value),
+            Json::String(text) => NodeValue::String(text),
+            Json::Array(items) => {
+                let places = at.as_list().unwrap_or_default();
+                let place = |index: usize| places.get(index).unwrap_or(at);
+                let items = items.into_iter().enumerate().map(|(index, item)| Self::of_json(item, place(index)));
+                NodeValue::List(items.collect())
+            }
+            Json::Object(members) => {
+                let member = |(key, value): (String, Json)| {
+                    let place = at.get(&key).unwrap_or(at);
+                    let name = Self::new(place.line, place.column, NodeValue::String(key));
+                    (name, Self::of_json(value, place))
+                };
+                NodeValue::Map(members.into_iter().map(member).collect())
+            }
+        };
+        Self::new(at.line, at.column, value)
+    }
+
     /// The member `key` of a mapping.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {

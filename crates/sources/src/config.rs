@@ -7,7 +7,7 @@ use std::{
 
 use mangrove_domain::{
     document::{Document, Node},
-    fingerprint::{Line, Part},
+    fingerprint::{Line, Part, UNREADABLE},
     json::Json,
     module_graph::{ConfigFile, ConfigKind},
     ports::Documents,
@@ -16,10 +16,10 @@ use mangrove_domain::{
 };
 
 use super::{
-    package_imports::PackageImports,
+    package_imports::{PackageImports, UNSERVED, dependencies},
     parser::JsxRuntime,
     path::{join, parent},
-    view::{Listing, Node as PathNode, View},
+    view::{Listing, Node as PathNode, ReadFailure, View},
     workspace,
 };
 
@@ -29,9 +29,6 @@ const APPLIED_OPTIONS: [&str; 6] =
 
 /// What the configuration of Deno may be called.
 const DENO_FILES: [&str; 2] = ["deno.json", "deno.jsonc"];
-
-/// The scheme of what a package.json asks for and no registry serves: `package.json:name@workspace:*`.
-const UNSERVED: &str = "package.json:";
 
 /// What governs the entries of a directory.
 #[derive(Debug, Default)]
@@ -48,6 +45,8 @@ pub(super) struct Config {
     pub(super) lock: Option<String>,
     /// The files behind it, reduced to the settings above; without the lock.
     pub(super) files: Vec<ConfigFile>,
+    /// Directories of members of the workspace that could not be listed: what these offer is not known.
+    pub(super) unlisted: Vec<(String, ReadFailure)>,
 }
 
 /// An import map whose local addresses are paths below the root with a leading slash.
@@ -204,7 +203,7 @@ impl Configs {
     /// What a package.json asks for, for names that the imports do not explain.
     fn read_package(&mut self, view: &mut View, file: &str, config: &mut Config) {
         let Some(document) = self.document(view, file, &mut config.package_lines) else { return };
-        config.packages = package_map(&document.root);
+        config.packages.imports = dependencies(&document.root);
         config.packages.imports.retain(|name, _| !config.imports.imports.contains_key(name));
         config.packages.lines(&mut config.package_lines);
     }
@@ -218,7 +217,7 @@ impl Configs {
             return config;
         };
         if file.ends_with("package.json") {
-            config.packages = package_map(&document.root);
+            config.packages.imports = dependencies(&document.root);
             config.packages.lines(&mut config.package_lines);
             if let Some(imports) = document.root.get("imports") {
                 config.package_lines.push(Line::new("package imports", canonical(&imports.to_json()).to_string()));
@@ -257,7 +256,7 @@ impl Configs {
                 }
                 None => config.imports.add_missing(import_map(&workspace.root, &root)),
             }
-            let offers = self.offers(view, &root, &workspace, &mut config.lines);
+            let offers = self.offers(view, &root, &workspace, &mut config);
             config.imports.add_missing(ImportMap { imports: offers, scopes: BTreeMap::new() });
             options.extend(workspace::compiler_options(&workspace.root));
         }
@@ -314,17 +313,22 @@ impl Configs {
         view: &mut View,
         root: &str,
         workspace: &Document,
-        lines: &mut Vec<Line>,
+        config: &mut Config,
     ) -> BTreeMap<String, String> {
         let mut directories = Vec::new();
         for member in workspace::members(&workspace.root).unwrap_or_default() {
             match workspace::place(root, &member) {
                 Some(workspace::Place::At(directory)) => directories.push(directory),
-                Some(workspace::Place::Below(above)) => {
-                    if let Listing::Names { names, .. } = &view.directory(&above).listing {
+                Some(workspace::Place::Below(above)) => match &view.directory(&above).listing {
+                    Listing::Names { names, .. } => {
                         directories.extend(names.iter().map(|entry| join(&above, &entry.name)));
                     }
-                }
+                    Listing::Failed(failure) => {
+                        config.lines.push(Line::new(format!("unlisted {above}"), UNREADABLE));
+                        config.unlisted.push((above, failure.clone()));
+                    }
+                    Listing::Absent | Listing::Outside => {}
+                },
                 None => {}
             }
         }
@@ -334,7 +338,7 @@ impl Configs {
                 .map(|name| join(&directory, name))
                 .into_iter()
                 .find(|file| view.node(file) == PathNode::File);
-            if let Some(document) = file.and_then(|file| self.document(view, &file, lines)) {
+            if let Some(document) = file.and_then(|file| self.document(view, &file, &mut config.lines)) {
                 offers.extend(workspace::offers(&document.root, &directory));
             }
         }
@@ -447,27 +451,6 @@ fn lock_file(view: &mut View, root: &Node, directory: &str, nearest: Option<Stri
     let Some(named) = named else { return nearest };
     let path = RelativePath::parse(&join(directory, named)).ok()?;
     (view.node(path.as_str()) == PathNode::File).then(|| path.as_str().to_owned())
-}
-
-/// Dependencies of a package.json as an import map. What no registry serves keeps its place under the scheme
-/// `package.json:`, so that the failure can say what stands there.
-fn package_map(root: &Node) -> ImportMap {
-    let mut imports = BTreeMap::new();
-    for key in ["peerDependencies", "optionalDependencies", "devDependencies", "dependencies"] {
-        for (name, range) in root.get(key).and_then(Node::as_map).unwrap_or_default() {
-            if let (Some(name), Some(range)) = (name.as_str(), range.as_str()) {
-                let range = range.trim();
-                let target = match range.strip_prefix("npm:") {
-                    Some(alias) => format!("npm:{alias}"),
-                    None if range.contains([':', '/']) => format!("{UNSERVED}{name}@{range}"),
-                    None if range.is_empty() => format!("npm:{name}"),
-                    None => format!("npm:{name}@{range}"),
-                };
-                imports.insert(name.to_owned(), target);
-            }
-        }
-    }
-    ImportMap { imports, scopes: BTreeMap::new() }
 }
 
 /// The file with only those of its settings that the config part knows.

@@ -3,11 +3,41 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
+    failure::Fault,
     module_graph::{EdgeTarget, ModuleGraph, SourceFile},
     source::RelativePath,
 };
 
-use crate::{session::Session, view::Content};
+use crate::{
+    config::is_local,
+    path::parent,
+    resolve,
+    session::Session,
+    view::{Content, Listing, ReadFailure},
+};
+
+/// Why it cannot be told where an import of the graph leads: a directory on its way could not be listed. `None` if all were.
+pub(super) fn unlisted(session: &Session, config: usize, graph: &ModuleGraph) -> Option<Fault> {
+    let fault = |directory: &str, failure: &ReadFailure| {
+        let path = if directory.is_empty() { "the root" } else { directory };
+        failure.fault(path, format!("listing:{directory}"))
+    };
+    let config = &session.configs.all[config];
+    graph.edges.iter().find_map(|edge| {
+        let (importer, specifier) = (edge.importer.as_str(), edge.specifier.as_str());
+        if resolve::is_bare(specifier) && config.imports.apply(importer, specifier).is_none() {
+            return config.unlisted.first().map(|(directory, failure)| fault(directory, failure));
+        }
+        if edge.target != EdgeTarget::Missing || !is_local(specifier) {
+            return None;
+        }
+        let path = resolve::local_path(&session.view, parent(importer), specifier).ok()?;
+        match &session.view.directories.get(parent(&path))?.listing {
+            Listing::Failed(failure) => Some(fault(parent(&path), failure)),
+            Listing::Names { .. } | Listing::Absent | Listing::Outside => None,
+        }
+    })
+}
 
 /// The graph of `entry` under a configuration; `None` if the entry cannot be read.
 pub(super) fn module_graph(session: &Session, config: usize, entry: RelativePath) -> Option<ModuleGraph> {

@@ -1,5 +1,7 @@
 //! `imports` of a package.json: the names that begin with `#` and mean something in its package alone (`design/discovery.md`).
 
+use std::collections::BTreeMap;
+
 use mangrove_domain::{
     document::Node,
     json::Json,
@@ -14,6 +16,9 @@ use super::{
 
 /// What Deno asks for, first met first taken.
 const CONDITIONS: [&str; 5] = ["deno", "node", "import", "module-sync", "default"];
+
+/// The scheme of what a package.json asks for and no registry serves: `package.json:name@workspace:*`.
+pub(super) const UNSERVED: &str = "package.json:";
 
 /// What one package.json says of such names.
 #[derive(Debug, Default)]
@@ -30,6 +35,27 @@ pub(super) enum Named {
     Place(EdgeTarget),
     /// Another specifier: a package, or what is built in.
     Other(String),
+}
+
+/// The dependencies of a package.json, by what sources call them. What no registry serves keeps its place under the scheme
+/// [`UNSERVED`], so that the failure can say what stands there.
+pub(super) fn dependencies(root: &Node) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for key in ["peerDependencies", "optionalDependencies", "devDependencies", "dependencies"] {
+        for (name, range) in root.get(key).and_then(Node::as_map).unwrap_or_default() {
+            if let (Some(name), Some(range)) = (name.as_str(), range.as_str()) {
+                let range = range.trim();
+                let target = match range.strip_prefix("npm:") {
+                    Some(alias) => format!("npm:{alias}"),
+                    None if range.contains([':', '/']) => format!("{UNSERVED}{name}@{range}"),
+                    None if range.is_empty() => format!("npm:{name}"),
+                    None => format!("npm:{name}@{range}"),
+                };
+                found.insert(name.to_owned(), target);
+            }
+        }
+    }
+    found
 }
 
 /// True for a name that only a package.json can explain.

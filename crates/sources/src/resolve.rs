@@ -70,7 +70,7 @@ pub(super) fn is_bare(specifier: &str) -> bool {
 
 /// The path below the root that a specifier names in a source of `directory`. A specifier is an address: what stands behind `?`
 /// and `#` names no other file, and escapes are resolved.
-fn local_path(view: &View, directory: &str, specifier: &str) -> Result<String, EdgeTarget> {
+pub(super) fn local_path(view: &View, directory: &str, specifier: &str) -> Result<String, EdgeTarget> {
     if specifier.starts_with('/') {
         // In a source, such a path is one of the file system.
         let path = decoded(specifier).ok_or(EdgeTarget::Missing)?;

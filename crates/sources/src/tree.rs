@@ -28,7 +28,7 @@ use mangrove_domain::{
 use crate::{
     config::Configs,
     edits,
-    graph::module_graph,
+    graph::{module_graph, unlisted},
     layout::{EXTENSIONS_DIRECTORY, Layout},
     manifest,
     options::TreeOptions,
@@ -347,10 +347,12 @@ impl SourceTree for LocalTree {
         .await?;
         let entry = source.path.as_str().to_owned();
         let session = session.close(vec![(config, entry.clone())], &self.options.parser).await?;
-        Ok(module_graph(&session, config, source.path.clone()).map(|mut graph| {
-            graph.config_files.extend(lock);
-            graph
-        }))
+        let Some(mut graph) = module_graph(&session, config, source.path.clone()) else { return Ok(None) };
+        if let Some(fault) = unlisted(&session, config, &graph) {
+            return Err(ObserveError::Repository { fault });
+        }
+        graph.config_files.extend(lock);
+        Ok(Some(graph))
     }
 
     async fn manifest(&self, source: &SourceId) -> Result<Option<ExtensionManifest>, ObserveError> {

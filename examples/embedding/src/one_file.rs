@@ -33,6 +33,6 @@ impl Bundler for OneFileBundler {
         let file = request.graph.files.iter().find(|file| file.path == *entry);
         let text = file.and_then(|file| str::from_utf8(&file.bytes).ok());
         let code = text.ok_or_else(|| refused(Code::SYNTAX, "the file is not UTF-8".to_owned()))?;
-        Ok(Bundle { code: code.to_owned(), requirements: Vec::new() })
+        Ok(Bundle { code: code.to_owned(), requirements: Vec::new(), remarks: Vec::new() })
     }
 }

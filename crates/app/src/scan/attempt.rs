@@ -6,7 +6,7 @@ use std::{
 };
 
 use mangrove_domain::{
-    bundle::{BundleRef, LoadedBundle, StoredObject},
+    bundle::{BundleRef, LoadedBundle, StoredObject, UNLIKE_DENO},
     description::{Description, Violation},
     failure::Fault,
     fingerprint::{Inputs, Line, Part},
@@ -62,7 +62,9 @@ impl Attempt {
         let bundle = self.row.as_deref().and_then(Row::bundle)?;
         match self.ports.store.load(bundle).await {
             Ok(loaded) => {
-                let mut ended = self.inspect(bundle.clone(), loaded, self.kept_inputs(inputs)).await;
+                let mut ended = self
+                    .inspect(bundle.clone(), (loaded, self.earlier_remarks().await), self.kept_inputs(inputs))
+                    .await;
                 ended.built = false;
                 Some(ended)
             }
@@ -135,7 +137,7 @@ impl Attempt {
         };
         let packages = self.needs.packages_part(prepared.packages);
         let inputs = Inputs { packages, ..observed.clone() };
-        self.take(&bundle.code, prepared.vendors, inputs).await
+        self.take((&bundle.code, bundle.remarks), prepared.vendors, inputs).await
     }
 
     /// The failure of a build that fails for the same as before, where that can be told without reading a file: nothing
@@ -153,20 +155,38 @@ impl Attempt {
         earlier.repeated_by(fault)
     }
 
-    /// Stores a bundle and looks at it.
-    pub(super) async fn take(&self, code: &str, vendors: Vec<StoredObject>, inputs: Inputs) -> Ended {
+    /// What the bundler had to say of the bundle that is there. A description that cannot be read has nothing to keep.
+    async fn earlier_remarks(&self) -> Vec<String> {
+        let Some(indexed) = self.row.as_deref().and_then(|row| row.state.indexed()) else { return Vec::new() };
+        let description = self.ports.catalog.description(indexed.description).await.ok().flatten();
+        let notes = description.map(|description| description.notes).unwrap_or_default();
+        notes.into_iter().filter(|note| note.starts_with(UNLIKE_DENO)).collect()
+    }
+
+    /// Stores a bundle, of which the bundler had this to say, and looks at it.
+    pub(super) async fn take(
+        &self,
+        (code, remarks): (&str, Vec<String>),
+        vendors: Vec<StoredObject>,
+        inputs: Inputs,
+    ) -> Ended {
         let stored = match self.ports.store.put(code).await {
             Ok(stored) => stored,
             Err(error) => return Ended::without_inspection(failed(error.fault().clone())),
         };
         let reference = BundleRef { entry: stored, vendors };
         match self.ports.store.load(&reference).await {
-            Ok(loaded) => self.inspect(reference, loaded, inputs).await,
+            Ok(loaded) => self.inspect(reference, (loaded, remarks), inputs).await,
             Err(error) => Ended::without_inspection(failed(error.fault().clone())),
         }
     }
 
-    async fn inspect(&self, bundle: BundleRef, loaded: LoadedBundle, inputs: Inputs) -> Ended {
+    async fn inspect(
+        &self,
+        bundle: BundleRef,
+        (loaded, remarks): (LoadedBundle, Vec<String>),
+        inputs: Inputs,
+    ) -> Ended {
         let Some(judging) = self.loaders.get(&self.observation.kind) else {
             return Ended { outcome: Outcome::InputsMoved, description: None, built: true, inspected: false };
         };
@@ -196,7 +216,7 @@ impl Attempt {
             source: self.observation.source.clone(),
             export_name: export_name.to_string(),
             requirements: inspection.touched,
-            notes: foreign_state.map(ForeignState::remark).into_iter().chain(inspection.notes).collect(),
+            notes: foreign_state.map(ForeignState::remark).into_iter().chain(remarks).chain(inspection.notes).collect(),
         };
         match judging.describe(&shape, &site) {
             Ok(description) => {

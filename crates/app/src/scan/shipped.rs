@@ -65,7 +65,7 @@ impl Attempt {
             pull: bundle.pull.clone(),
             unmapped: self.unmapped(),
         };
-        let mut ended = self.take(code, Vec::new(), observed.clone()).await;
+        let mut ended = self.take((code, Vec::new()), Vec::new(), observed.clone()).await;
         let is_taken = match &ended.outcome {
             Outcome::Accepted { .. } | Outcome::Rejected { .. } | Outcome::InspectionFailed { .. } => true,
             Outcome::BuildFailed { .. } | Outcome::Shipped { .. } | Outcome::InputsMoved => false,

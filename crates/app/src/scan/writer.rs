@@ -7,6 +7,7 @@ use std::{
 };
 
 use mangrove_domain::{
+    bundle::UNLIKE_DENO,
     claims,
     description::Description,
     digest::Digest,
@@ -15,7 +16,7 @@ use mangrove_domain::{
     observation::CatalogView,
     plan::Step,
     ports::{BuildLock, Change, Commit, Write},
-    problem::Problem,
+    problem::{Code, Problem},
     row::Row,
     seal,
     settle::{self, AuditRecord, Settled, Transition},
@@ -237,6 +238,12 @@ impl<'a> Writer<'a> {
         if let Some(foreign) = description.iter().flat_map(|description| &description.notes).find_map(is_foreign) {
             report.add_problems([foreign.problem(&step.source.to_string())]);
         }
+        let notes = description.iter().flat_map(|description| &description.notes);
+        let unlike_deno = notes.filter(|note| note.starts_with(UNLIKE_DENO)).map(|note| {
+            let hint = "correct the source, or check that nothing depends on it";
+            Problem::warning(Code::UNLIKE_DENO, step.source.to_string(), note.clone()).advise(hint)
+        });
+        report.add_problems(unlike_deno);
         self.descriptions.extend(description);
         let expected_revision = before.map_or(0, |row| row.revision);
         self.pending.insert(step.source.clone(), Pending { expected_revision, transition });

@@ -2,12 +2,15 @@
 
 use mangrove_domain::{
     description::Violation,
+    document::Node,
     inputs,
     json::Json,
     nearest,
     problem::{Code, Problem},
     workflow::Workflow,
 };
+
+use crate::method::arguments;
 
 /// Why inputs cannot be used: at least one mistake, sorted by path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +24,12 @@ pub struct Mistake {
     pub violation: Violation,
     /// A name that may have been meant.
     pub hint: Option<String>,
+}
+
+/// The inputs with their numbers as they are written in the document that they were made of, where the workflow wants a text.
+#[must_use]
+pub(crate) fn as_written(workflow: &Workflow, inputs: Json, written: Option<&Node>) -> Json {
+    arguments::as_written(&workflow.input_schema(), inputs, written)
 }
 
 /// The inputs with defaults and coerced texts.

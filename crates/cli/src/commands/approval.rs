@@ -110,7 +110,14 @@ pub(crate) async fn resume(
     running::refuse_copies(wanted)?;
     let service = context.open(None)?;
     let inputs = running::inputs(context, given)?;
-    let resume = ResumeRun { workflow: name, run, from, inputs, options: running::options(wanted) };
+    let resume = ResumeRun {
+        workflow: name,
+        run,
+        from,
+        inputs: inputs.to_json(),
+        inputs_written: Some(inputs),
+        options: running::options(wanted),
+    };
     let started = service.resume_run(resume).await.map_err(|error| running::not_started(context, &error))?;
     running::follow(context, started, wanted).await
 }

@@ -53,6 +53,9 @@ pub(crate) async fn run(
             error
         }
     })?;
+    for remark in &bundle.remarks {
+        context.printer.note(remark.as_str());
+    }
     if let Some(output) = output {
         write(output, &bundle.code)?;
     }

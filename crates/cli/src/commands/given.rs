@@ -2,12 +2,16 @@
 
 use std::io::Read as _;
 
-use mangrove_app::method::arguments;
-use mangrove_documents::json;
-use mangrove_domain::{json::Json, problem::Code};
+use mangrove_domain::{
+    document::{Node, NodeValue},
+    problem::Code,
+};
 
 use super::Context;
 use crate::{args, compose, errors::CommandError, inputs};
+
+/// What a line of standard input is called: JSON, by its name.
+const A_LINE: &str = "line.json";
 
 /// Refuses to run copies of definitions and workflows that were evaluated before: there are none.
 pub(super) fn refuse_copies(wanted: &args::Wanted) -> Result<(), CommandError> {
@@ -25,22 +29,22 @@ pub(super) fn all_inputs(
     context: &Context,
     given: &args::Inputs,
     from_standard_input: bool,
-) -> Result<Vec<Json>, CommandError> {
+) -> Result<Vec<Node>, CommandError> {
     let given = inputs(context, given)?;
     if !from_standard_input {
         return Ok(vec![given]);
     }
-    Ok(standard_input()?.iter().map(|item| arguments::merge(&[item, &given])).collect())
+    Ok(standard_input()?.iter().map(|item| inputs::over(item, &given)).collect())
 }
 
 /// The inputs of the command line over those of the file.
-pub(super) fn inputs(context: &Context, given: &args::Inputs) -> Result<Json, CommandError> {
+pub(super) fn inputs(context: &Context, given: &args::Inputs) -> Result<Node, CommandError> {
     let home = context.environment().get("HOME").map(String::as_str);
     inputs::read(compose::parse_document, &given.input, given.input_file.as_deref(), home)
 }
 
 /// The inputs of the runs that standard input asks for: one mapping, a list of them, or one on each line.
-fn standard_input() -> Result<Vec<Json>, CommandError> {
+fn standard_input() -> Result<Vec<Node>, CommandError> {
     let wrong = |message: String| {
         let hint = "standard input holds a mapping in JSON or YAML, a list of mappings, or a mapping on each line";
         CommandError::usage(Some(Code::INVALID_DOCUMENT), message, Some(hint))
@@ -49,21 +53,21 @@ fn standard_input() -> Result<Vec<Json>, CommandError> {
     std::io::stdin()
         .read_to_string(&mut text)
         .map_err(|error| wrong(format!("standard input cannot be read: {error}")))?;
-    let lines: Option<Vec<Json>> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| Some(json::from_value(&serde_json::from_str(line).ok()?)))
-        .collect();
+    let filled = text.lines().filter(|line| !line.trim().is_empty());
+    let lines: Option<Vec<Node>> = filled.map(|line| compose::parse_document(A_LINE, line).ok()).collect();
     let items = match lines.filter(|lines| lines.len() > 1) {
         Some(lines) => lines,
         None => match compose::parse_document("standard input", &text) {
-            Ok(Json::Array(items)) => items,
+            Ok(Node { value: NodeValue::List(items), .. }) => items,
             Ok(item) => vec![item],
             Err(error) => return Err(wrong(error.to_string())),
         },
     };
-    match items.iter().find(|item| item.as_object().is_none()) {
-        Some(other) => Err(wrong(format!("standard input: expected a mapping of inputs, found {}", other.type_name()))),
+    match items.iter().find(|item| item.as_map().is_none()) {
+        Some(other) => {
+            let found = other.to_json().type_name();
+            Err(wrong(format!("standard input: expected a mapping of inputs, found {found}")))
+        }
         None => Ok(items),
     }
 }

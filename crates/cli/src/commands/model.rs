@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{Context, describe, running, types};
 use crate::{
-    args,
+    args, compose,
     errors::CommandError,
     exit::Exit,
     inputs::{self, Input},
@@ -119,7 +119,7 @@ pub(crate) async fn create(
 ) -> Result<Exit, CommandError> {
     let service = context.open(None)?;
     let home = context.environment().get("HOME").map(String::as_str);
-    let global_arguments = inputs::read(|name, text| service.parse(name, text), global_arguments, None, home)?;
+    let global_arguments = inputs::read(compose::parse_document, global_arguments, None, home)?.to_json();
     let new = NewDefinition { type_name: type_name.to_owned(), name: name.to_owned(), global_arguments };
     let created = service.create_definition(new).await.map_err(|error| match error {
         CreateError::Problems(problems) => {

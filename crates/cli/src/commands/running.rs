@@ -11,8 +11,8 @@ use mangrove_documents::{
     ErrorReport, FinishedDocument, ReferenceRunDocument, RunDocument, RunEventDocument, StartedRunDocument, human, json,
 };
 use mangrove_domain::{
+    document::{Node, NodeValue},
     failure::FailureClass,
-    json::Json,
     problem::{Code, Problem},
     report::ReportOptions,
     run::{AssertSeverity, RunStatus},
@@ -33,10 +33,16 @@ pub(super) async fn ask(
     context: &Context,
     client: &Client,
     workflow: &str,
-    inputs: &Json,
+    inputs: &Node,
     wanted: &args::Wanted,
 ) -> Result<Exit, CommandError> {
-    let inputs = json::to_value(inputs);
+    for (path, text) in rewritten_numbers(inputs) {
+        let note = format!(
+            "the daemon gets the number in `{path}: {text}` without its text: write it in quotes if a text is wanted"
+        );
+        context.printer.note(&note);
+    }
+    let inputs = json::to_value(&inputs.to_json());
     let tags: BTreeMap<&str, &str> = wanted.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let mut body = serde_json::json!({ "inputs": inputs });
     if !tags.is_empty() {
@@ -103,15 +109,39 @@ pub(super) async fn ask(
     Err(CommandError { exit: Exit::TryAgain, report: ErrorReport::new(None, message).advise(hint) })
 }
 
+/// The numbers of a document that have another text than numbers have, with the names that lead to them.
+fn rewritten_numbers(inputs: &Node) -> Vec<(String, String)> {
+    let below = |name: &str, value: &Node| -> Vec<(String, String)> {
+        let path = |path: String| if path.is_empty() { name.to_owned() } else { format!("{name}.{path}") };
+        rewritten_numbers(value).into_iter().map(|(rest, text)| (path(rest), text)).collect()
+    };
+    match (&inputs.value, &inputs.written) {
+        (NodeValue::Number(_), Some(text)) => vec![(String::new(), text.clone())],
+        (NodeValue::List(items), _) => {
+            items.iter().enumerate().flat_map(|(index, item)| below(&index.to_string(), item)).collect()
+        }
+        (NodeValue::Map(members), _) => {
+            members.iter().flat_map(|(name, value)| below(name.as_str().unwrap_or_default(), value)).collect()
+        }
+        (NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) | NodeValue::String(_), _) => Vec::new(),
+    }
+}
+
 /// Runs something and follows it to its end.
 pub(super) async fn run(
     context: &Context,
     what: Runnable,
-    inputs: Json,
+    inputs: Node,
     wanted: &args::Wanted,
 ) -> Result<Exit, CommandError> {
     let service = context.open(None)?;
-    let start = StartRun { what, inputs, trigger: "command-line".to_owned(), options: options(wanted) };
+    let start = StartRun {
+        what,
+        inputs: inputs.to_json(),
+        inputs_written: Some(inputs),
+        trigger: "command-line".to_owned(),
+        options: options(wanted),
+    };
     let started = service.start_run(start).await.map_err(|error| not_started(context, &error))?;
     follow(context, started, wanted).await
 }
@@ -288,6 +318,7 @@ fn print_broken_files(context: &Context, files: &[String]) {
 mod tests {
     use mangrove_domain::{
         failure::{Failure, Fault},
+        json::Json,
         run::{RunProblem, RunRecord},
         time::Timestamp,
     };

@@ -63,9 +63,12 @@ async fn create(
         return Err(CommandError::no(Some(Code::AMBIGUOUS_NAME), message, Some("choose another name")));
     }
     let config = match config {
-        Some(text) => compose::parse_document("--config", text).map_err(|error| {
-            CommandError::usage(Some(Code::INVALID_INPUT), format!("`--config`: {}", error.message), None)
-        })?,
+        Some(text) => {
+            let config = compose::parse_document("--config", text);
+            let wrong =
+                |message: &str| CommandError::usage(Some(Code::INVALID_INPUT), format!("`--config`: {message}"), None);
+            config.map_err(|error| wrong(&error.message))?.to_json()
+        }
         None if type_name == LOCAL_ENCRYPTION => Json::object([("auto_generate", Json::Bool(true))]),
         None => Json::Object(Vec::new()),
     };

@@ -140,7 +140,7 @@ pub(crate) async fn get(context: &Context, name: &str) -> Result<Exit, CommandEr
 
 pub(crate) async fn evaluate(context: &Context, name: &str, given: &args::Inputs) -> Result<Exit, CommandError> {
     let service = context.open(None)?;
-    let evaluated = service.evaluate(name, running::inputs(context, given)?).await;
+    let evaluated = service.evaluate(name, &running::inputs(context, given)?).await;
     let evaluated = evaluated.map_err(|error| running::not_started(context, &error))?;
     let document = evaluated_workflow(&evaluated);
     if context.printer.is_json() {

@@ -25,7 +25,7 @@ use mangrove_app::{
 };
 use mangrove_daemon::webhook::Secrets;
 use mangrove_domain::{
-    json::Json,
+    document::Node,
     ports::{
         AttemptCache, BundleStore, Bundler, Calendar, Clock, DocumentError, Documents, Entropy, MethodRunner,
         ObserveError, Packages, Progress, ServiceManager, SourceTree, Watcher,
@@ -131,8 +131,8 @@ pub(crate) fn use_cryptography() {
 }
 
 /// The value of a YAML or JSON text, where there is no repository; `name` is what people call it.
-pub(crate) fn parse_document(name: &str, text: &str) -> Result<Json, DocumentError> {
-    Ok(YamlDocuments.parse(name, text)?.root.to_json())
+pub(crate) fn parse_document(name: &str, text: &str) -> Result<Node, DocumentError> {
+    Ok(YamlDocuments.parse(name, text)?.root)
 }
 
 /// The system's randomness, for what needs no repository.

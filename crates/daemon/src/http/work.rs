@@ -136,7 +136,7 @@ pub async fn start(state: &ApiState, request: RunRequest, wait: Duration) -> Res
     state.takes_work()?;
     let RunRequest { workflow, inputs, trigger, options, key } = request;
     let inputs = json::from_value(&serde_json::Value::Object(inputs));
-    let start = StartRun { what: Runnable::Workflow(workflow), inputs, trigger, options };
+    let start = StartRun { what: Runnable::Workflow(workflow), inputs, inputs_written: None, trigger, options };
     let (remarks, remarked) = oneshot::channel();
     let (service, started) = (state.service().clone(), state.started().clone());
     let now = service.clock().now();

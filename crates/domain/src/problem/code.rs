@@ -71,6 +71,8 @@ codes! {
     UNMAPPED_IMPORT = 207, "nothing says which package an import means";
     /// A name is imported that the imported module does not export.
     MISSING_EXPORT = 208, "a name is imported that is not exported";
+    /// Deno that runs the files of a source does something else than the bundle.
+    UNLIKE_DENO = 209, "a source does something else where Deno runs its files";
     /// The worker process died while it worked on this input.
     WORKER_CRASHED = 210, "the worker crashed on this input";
     /// The worker was killed because it took too long.

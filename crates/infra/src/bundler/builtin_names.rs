@@ -10,6 +10,8 @@ use std::{
 
 use mangrove_domain::{failure::Fault, nearest::nearest, problem::Code};
 
+/// The Deno that the list was made of.
+const DENO: &str = "2.9.6";
 const LIST: &str = include_str!("builtin_names.txt");
 
 type Table = HashMap<&'static str, HashSet<&'static str>>;
@@ -31,7 +33,10 @@ pub(super) fn missing(who: &str, specifier: &str, name: &str) -> Option<Fault> {
     let near = nearest(name, names.iter().copied(), 2);
     let near: Vec<String> = near.iter().map(|near| format!("`{near}`")).collect();
     let help = if near.is_empty() { String::new() } else { format!(" (it exports {})", near.join(" and ")) };
-    let message = format!("{who} imports `{name}` from `{specifier}`, which exports no such name in Deno 2.9{help}");
+    let message = format!(
+        "{who} imports `{name}` from `{specifier}`, which exports no such name in Deno {DENO}{help}; if a newer Deno has it, \
+         import the whole module with `* as` and take the name from it, or use a newer Mangrove"
+    );
     // Another version may have it.
     Some(Fault::environment(Code::MISSING_EXPORT, format!("import:{specifier}"), message))
 }
@@ -56,5 +61,8 @@ mod tests {
         let fault = missing("a.ts", "node:path", "jion").unwrap();
         assert!(fault.message.contains("a.ts imports `jion` from `node:path`"), "{fault}");
         assert!(fault.message.contains("`join`"), "{fault}");
+        for told in ["in Deno 2.9.6", "if a newer Deno has it", "`* as`", "a newer Mangrove"] {
+            assert!(fault.message.contains(told), "{told}: {fault}");
+        }
     }
 }

@@ -25,6 +25,15 @@ pub(super) fn has_legacy_decorators(compiler_options: &Json) -> bool {
     json_text::to_value(compiler_options).get("experimentalDecorators") == Some(&true.into())
 }
 
+/// The settings with one for JSX that the embedded bundler knows, where what it makes of the sources is thrown away.
+pub(super) fn without_precompile(compiler_options: &Json) -> Json {
+    let known = |(name, value): &(String, Json)| {
+        let is_it = name == "jsx" && value.as_str() == Some("precompile");
+        (name.clone(), if is_it { Json::from("react-jsx") } else { value.clone() })
+    };
+    Json::Object(compiler_options.as_object().unwrap_or_default().iter().map(known).collect())
+}
+
 /// The transform options that `compilerOptions` asks for. Without a `jsx` setting JSX calls
 /// `React.createElement`, as Deno has it.
 pub(super) fn transform(compiler_options: &Json) -> Result<BundlerTransformOptions, Fault> {
@@ -32,6 +41,7 @@ pub(super) fn transform(compiler_options: &Json) -> Result<BundlerTransformOptio
         Fault::deterministic(Code::INVALID_DOCUMENT, "config", format!("compilerOptions cannot be understood: {error}"))
     })?;
     let (runtime, development) = match options.jsx.as_deref() {
+        // Sources with JSX to which `precompile` applies are refused before.
         Some("react-jsx" | "precompile" | "preserve") => ("automatic", false),
         Some("react-jsxdev") => ("automatic", true),
         _ => ("classic", false),

@@ -1,8 +1,13 @@
 //! What an entry reaches, and which settings govern it.
 
-use mangrove_domain::{module_graph::EdgeTarget, source::RelativePath};
+use std::{fs, os::unix::fs::symlink};
 
-use mangrove_domain::ports::SourceTree as _;
+use mangrove_domain::{
+    failure::FailureClass,
+    module_graph::EdgeTarget,
+    ports::{ObserveError, SourceTree as _},
+    source::RelativePath,
+};
 
 use crate::support::{Repository, Result, local, parts, render, request, settings, sources, specifiers};
 
@@ -401,6 +406,54 @@ export {};
     lib/y/q.ts
     ");
     assert_eq!(specifiers(&survey, path), ["#nobody", "#y/q", "node:path", "npm:mapped@1", "npm:zod@^4.0.0"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_listed_is_no_answer_about_what_lies_in_it() -> Result {
+    let repository = Repository::new(
+        r#"
+//- /.swamp.yaml
+repoId: unlisted
+//- /deno.json
+{ "workspace": ["./libraries/*"], "imports": { "zod": "npm:zod@4" } }
+//- /extensions/models/bare.ts
+import "@acme/tools";
+export const model = { type: "@acme/bare" };
+//- /extensions/models/below.ts
+import "../../shared/x.ts";
+export const model = { type: "@acme/below" };
+//- /extensions/models/mapped.ts
+import "zod"; import "./gone.ts"; import "node:fs";
+export const model = { type: "@acme/mapped" };
+"#,
+    )?;
+    // A link that leads to itself can be listed by nobody, not even by an administrator.
+    for name in ["libraries", "shared"] {
+        symlink(name, repository.files.path(name))?;
+    }
+    let source = |name: &str| local(&format!("extensions/models/{name}.ts"));
+    for (name, directory) in [("bare", "libraries"), ("below", "shared")] {
+        let Err(ObserveError::Repository { fault }) = repository.tree.graph(&source(name)).await else {
+            panic!("{name} has a graph")
+        };
+        assert_ne!(fault.class, FailureClass::Deterministic, "{fault:?}");
+        assert_eq!(*fault.cause.0, *format!("listing:{directory}"));
+        assert!(fault.message.contains(directory), "{fault}");
+    }
+    let graph = repository.tree.graph(&source("mapped")).await?.ok_or("no graph")?;
+    assert!(graph.edges.iter().any(|edge| edge.target == EdgeTarget::Missing), "{graph:?}");
+
+    let before = repository.survey().await?;
+    for name in ["libraries", "shared"] {
+        fs::remove_file(repository.files.path(name))?;
+    }
+    repository.files.write("libraries/tools/deno.json", r#"{ "name": "@acme/tools", "exports": "./mod.ts" }"#)?;
+    repository.files.write("libraries/tools/mod.ts", "export {};")?;
+    let after = repository.survey().await?;
+    let path = "extensions/models/bare.ts";
+    assert_ne!(settings(&before, path), settings(&after, path), "the failure is an input of its own");
+    assert_eq!(sources(&after, path), [path, "libraries/tools/mod.ts"]);
     Ok(())
 }
 

@@ -149,7 +149,7 @@ impl Bundler for ScriptedBundler {
             return Err(fault.into());
         }
         code.push_str(&format!("// built by version {}\n", lock(&self.version)));
-        Ok(Bundle { code, requirements: Vec::new() })
+        Ok(Bundle { code, requirements: Vec::new(), remarks: Vec::new() })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
+    document::Node,
     json::Json,
     nearest,
     ports::RunFilter,
@@ -67,6 +68,8 @@ pub struct ResumeRun {
     pub from: Option<String>,
     /// Inputs over those that it had, an object.
     pub inputs: Json,
+    /// The document that these were made of, if there is one.
+    pub inputs_written: Option<Node>,
     /// What else is wanted of it.
     pub options: RunOptions,
 }
@@ -117,7 +120,7 @@ impl Service {
     pub async fn resume_run(&self, resume: ResumeRun) -> Result<StartedRun, RunError> {
         let engine = self.engine()?;
         let library = self.library().await?;
-        let ResumeRun { workflow, run, from, inputs, options } = resume;
+        let ResumeRun { workflow, run, from, inputs, inputs_written, options } = resume;
         let workflow = Arc::clone(library.workflow(&workflow).map_err(|problem| unknown(&library, problem))?);
         let name = workflow.name.value.clone();
         let statuses: &[RunStatus] = match from {
@@ -130,7 +133,8 @@ impl Service {
         let broken_files = broken_files(&library, &file);
         let environment = self.expression_environment();
         hide_inputs(&environment, &workflow);
-        let beginning = Beginning::Again(Box::new(Resumption { workflow, record, from, inputs, options }));
+        let resumption = Resumption { workflow, record, from, inputs, inputs_written, options };
+        let beginning = Beginning::Again(Box::new(resumption));
         let (runs, clock) = (Arc::clone(self.run_store()?), Arc::clone(&self.scanner.ports().clock));
         let (run, events) = self.active.start(Start { engine, library, beginning, environment, runs, clock }).await?;
         Ok(StartedRun { run, events, problems, broken_files, file_problem: None })

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use mangrove_domain::{
+    document::Node,
     json::Json,
     ports::RunFilter,
     problem::{Problem, Severity},
@@ -33,6 +34,8 @@ pub struct StartRun {
     pub what: Runnable,
     /// Its inputs, an object. Texts become what the schema expects.
     pub inputs: Json,
+    /// The document that the inputs were made of, if there is one: its numbers keep their text where a text is wanted.
+    pub inputs_written: Option<Node>,
     /// Who or what starts it: `command-line`, `schedule`, ….
     pub trigger: String,
     /// What else is wanted of it.
@@ -111,14 +114,14 @@ impl Service {
     pub async fn start_run(&self, start: StartRun) -> Result<StartedRun, RunError> {
         let engine = self.engine()?;
         let library = self.library().await?;
-        let StartRun { what, inputs, trigger, options } = start;
+        let StartRun { what, inputs, inputs_written, trigger, options } = start;
         let file = file_of(&library, &what)?;
         let environment = self.expression_environment();
         let request = match &what {
             Runnable::Workflow(name) => {
                 let workflow = Arc::clone(library.workflow(name).map_err(|problem| unknown(&library, problem))?);
                 self.refuse_mistakes(&engine, &library, &workflow).await?;
-                RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None }
+                RunRequest::new(workflow, inputs, trigger)
             }
             Runnable::Method { definition, method } => {
                 Engine::method_request(&library, definition, method, inputs, trigger)?
@@ -131,7 +134,7 @@ impl Service {
                 Engine::instance_request(type_name, name, method, inputs, trigger)
             }
         };
-        let request = RunRequest { options, ..request };
+        let request = RunRequest { inputs_written, options, ..request };
         self.begin(engine, library, &file, request, environment).await
     }
 
@@ -139,9 +142,10 @@ impl Service {
     ///
     /// # Errors
     /// [`RunError`]; a run would not begin.
-    pub async fn evaluate(&self, workflow: &str, inputs: Json) -> Result<Arc<Workflow>, RunError> {
+    pub async fn evaluate(&self, workflow: &str, inputs: &Node) -> Result<Arc<Workflow>, RunError> {
         let library = self.library().await?;
         let workflow = library.workflow(workflow).map_err(|problem| unknown(&library, problem))?;
+        let inputs = inputs::as_written(workflow, inputs.to_json(), Some(inputs));
         Ok(self.engine()?.evaluate(&library, workflow, inputs, &Arc::new(self.expression_environment())).await?)
     }
 

@@ -18,7 +18,7 @@ use crate::{
     vault::Vaults,
     workflow::{
         library::Library,
-        run::{Engine, RunOptions, RunRequest, StartError},
+        run::{Engine, RunRequest, StartError},
         validate,
     },
 };
@@ -93,7 +93,7 @@ impl Service {
         let environment = self.expression_environment();
         let inputs = self.trigger_inputs(&workflow, webhook, &environment, self.vaults()?).await?;
         let file = workflow.file.clone();
-        let request = RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem };
+        let request = RunRequest { file_problem, ..RunRequest::new(workflow, inputs, trigger) };
         self.begin(engine, library, &file, request, environment).await
     }
 

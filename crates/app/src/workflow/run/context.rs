@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    document::Node,
     json::Json,
     ports::RunStoreError,
     report::ReportOptions,
@@ -39,6 +40,8 @@ pub(super) struct Context<'a> {
     pub(super) cancel_reason: &'a CancelReason,
     pub(super) library: &'a Library,
     pub(super) workflow: &'a Workflow,
+    /// What the inputs of the run were made of.
+    pub(super) inputs_written: Option<&'a Node>,
     pub(super) scope: Scope,
     pub(super) environment: &'a Arc<Environment>,
     pub(super) observer: &'a Arc<dyn Observer>,

@@ -186,7 +186,7 @@ async fn document(said: &Node, renderer: &Renderer<'_>) -> Result<Node, RunProbl
     if has_foreign(&value, &is_meant) {
         return Err(not_evaluated(&said.position(renderer.file)));
     }
-    Ok(node_of(value, said))
+    Ok(Node::of_json(value, said))
 }
 
 fn not_evaluated(position: &Position) -> RunProblem {
@@ -230,36 +230,10 @@ fn expressions(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A value at the place of what it came from.
-fn node_of(value: Json, at: &Node) -> Node {
-    let value = match value {
-        Json::Null => NodeValue::Null,
-        Json::Bool(value) => NodeValue::Bool(value),
-        Json::Number(value) => NodeValue::Number(value),
-        Json::String(text) => NodeValue::String(text),
-        Json::Array(items) => {
-            let places = at.as_list().unwrap_or_default();
-            let place = |index: usize| places.get(index).unwrap_or(at);
-            NodeValue::List(items.into_iter().enumerate().map(|(index, item)| node_of(item, place(index))).collect())
-        }
-        Json::Object(members) => NodeValue::Map(
-            members
-                .into_iter()
-                .map(|(key, value)| {
-                    let place = at.get(&key).unwrap_or(at);
-                    let name = Node::new(place.line, place.column, NodeValue::String(key));
-                    (name, node_of(value, place))
-                })
-                .collect(),
-        ),
-    };
-    Node::new(at.line, at.column, value)
-}
-
 /// An evaluated workflow as it may be shown: secrets that its expressions gave are masked.
 pub(super) fn shown(workflow: &Workflow, environment: &Environment) -> Workflow {
     let text = |said: &Located<String>| Located { value: environment.mask(&said.value), ..said.clone() };
-    let node = |node: &Node| node_of(environment.mask_json(&node.to_json()), node);
+    let node = |node: &Node| Node::of_json(environment.mask_json(&node.to_json()), node);
     let task = |task: &Task| match task {
         Task::ModelMethod { target, method, inputs, global_arguments } => Task::ModelMethod {
             target: match target {

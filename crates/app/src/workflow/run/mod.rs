@@ -25,6 +25,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use mangrove_domain::{
     description::Description,
+    document::Node,
     json::Json,
     problem::{Code, Problem},
     report::ReportOptions,
@@ -57,11 +58,7 @@ use crate::{
     secrets::Environment,
     spans,
     vault::ConcealedVaults,
-    workflow::{
-        events::Observer,
-        inputs::{self, Mistakes},
-        library::Library,
-    },
+    workflow::{events::Observer, inputs, library::Library},
 };
 
 /// Runs workflows and single methods.
@@ -79,6 +76,8 @@ pub struct Engine {
 #[derive(Clone, Debug)]
 pub struct RecordedRun {
     workflow: Arc<Workflow>,
+    /// What its inputs were made of.
+    inputs_written: Option<Node>,
     record: RunRecord,
     fail_on: AssertSeverity,
     checks: CheckOptions,
@@ -169,7 +168,7 @@ impl Engine {
     ) -> Result<RunRequest, StartError> {
         let known = library.definition(definition).map_err(|problem| StartError::Problems(vec![problem]))?;
         let workflow = Arc::new(single::workflow(known, method, &inputs));
-        Ok(RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None })
+        Ok(RunRequest::new(workflow, inputs, trigger))
     }
 
     /// The workflow with the values that everything in it has before a run with these inputs, secrets masked.
@@ -183,7 +182,7 @@ impl Engine {
         inputs: Json,
         environment: &Arc<Environment>,
     ) -> Result<Arc<Workflow>, StartError> {
-        let inputs = Self::inputs(workflow, inputs).map_err(StartError::Problems)?;
+        let inputs = values::inputs(workflow, inputs).map_err(StartError::Problems)?;
         let evaluated = self.evaluated(&models_of(library), workflow, &inputs, environment).await?;
         Ok(Arc::new(evaluate::shown(&evaluated, environment)))
     }
@@ -193,7 +192,7 @@ impl Engine {
     #[must_use]
     pub fn instance_request(type_name: &str, name: &str, method: &str, inputs: Json, trigger: String) -> RunRequest {
         let workflow = Arc::new(single::of_instance(type_name, name, method, &inputs));
-        RunRequest { workflow, inputs, trigger, options: RunOptions::default(), file_problem: None }
+        RunRequest::new(workflow, inputs, trigger)
     }
 
     /// Brings model types up to date, side by side, and describes those that are ready; what keeps one from it is told by the
@@ -229,7 +228,8 @@ impl Engine {
         environment: &Arc<Environment>,
         observer: &dyn Observer,
     ) -> Result<RecordedRun, StartError> {
-        let Resumption { workflow, record, from, inputs, options } = resumption;
+        let Resumption { workflow, record, from, inputs, inputs_written, options } = resumption;
+        let inputs = inputs::as_written(&workflow, inputs, inputs_written.as_ref());
         let inputs = laid_over(record.inputs.clone(), inputs);
         if let Some(name) = masked_input(&inputs) {
             let message = format!("the input `{name}` of the run {} holds a secret, which is not kept", record.id);
@@ -237,7 +237,7 @@ impl Engine {
             let problem = Problem::error(Code::RUN_STATE, workflow.name.value.clone(), message).advise(hint);
             return Err(StartError::Problems(vec![problem]));
         }
-        let inputs = Self::inputs(&workflow, inputs).map_err(StartError::Problems)?;
+        let inputs = values::inputs(&workflow, inputs).map_err(StartError::Problems)?;
         let models = models_of(library);
         let workflow = self.evaluated(&models, &workflow, &inputs, environment).await?;
         let before = record.clone();
@@ -261,7 +261,18 @@ impl Engine {
                 let fail_on = fail_on.unwrap_or(AssertSeverity::Low);
                 let chain = vec![workflow.name.value.clone()];
                 let deadline = None;
-                Ok(RecordedRun { workflow, record, fail_on, checks, reports, driver, chain, deadline, models })
+                Ok(RecordedRun {
+                    workflow,
+                    inputs_written: None,
+                    record,
+                    fail_on,
+                    checks,
+                    reports,
+                    driver,
+                    chain,
+                    deadline,
+                    models,
+                })
             }
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
@@ -295,7 +306,8 @@ impl Engine {
         // What a step gives on may wait until it is handed over; the step has looked at it.
         let is_nested = !caller.chain.is_empty();
         let waits = |value: &Json| is_nested && environment.waits(value);
-        let inputs = Self::known_inputs(&workflow, request.inputs, &waits).map_err(StartError::Problems)?;
+        let inputs = inputs::as_written(&workflow, request.inputs, request.inputs_written.as_ref());
+        let inputs = values::known_inputs(&workflow, inputs, &waits).map_err(StartError::Problems)?;
         let models = caller.models.map_or_else(|| models_of(library), Arc::clone);
         let workflow = self.evaluated(&models, &workflow, &inputs, environment).await?;
         let record = RunRecord {
@@ -321,14 +333,26 @@ impl Engine {
                 let RunOptions { fail_on, checks, reports, driver, .. } = request.options;
                 let fail_on = fail_on.unwrap_or(AssertSeverity::Low);
                 let deadline = caller.deadline;
-                Ok(RecordedRun { workflow, record, fail_on, checks, reports, driver, chain, deadline, models })
+                Ok(RecordedRun {
+                    workflow,
+                    inputs_written: request.inputs_written,
+                    record,
+                    fail_on,
+                    checks,
+                    reports,
+                    driver,
+                    chain,
+                    deadline,
+                    models,
+                })
             }
             Err(source) => Err(NotRecorded { source, record: Box::new(record) }.into()),
         }
     }
 
     async fn execute(&self, run: RecordedRun, shared: Shared<'_>) -> Result<RunRecord, NotRecorded> {
-        let RecordedRun { workflow, record, fail_on, checks, reports, driver, chain, deadline, models } = run;
+        let RecordedRun { workflow, inputs_written, record, fail_on, checks, reports, driver, chain, deadline, models } =
+            run;
         let about = about_run(&workflow, &record);
         let records = self.records(&models, shared.environment);
         let context = Context {
@@ -339,6 +363,7 @@ impl Engine {
             cancel_reason: &self.cancel_reason,
             library: shared.library,
             workflow: &workflow,
+            inputs_written: inputs_written.as_ref(),
             scope: Scope::new(record.inputs.clone(), about),
             environment: shared.environment,
             observer: shared.observer,
@@ -397,31 +422,6 @@ impl Engine {
         let evaluated = evaluate::body(workflow, &renderer).await;
         evaluated.map(Arc::new).map_err(|wrong| {
             StartError::Problems(vec![Problem::error(wrong.code, workflow.file.clone(), wrong.message)])
-        })
-    }
-
-    /// The inputs with defaults and coerced texts.
-    fn inputs(workflow: &Workflow, inputs: Json) -> Result<Json, Vec<Problem>> {
-        Self::known_inputs(workflow, inputs, &|_| false)
-    }
-
-    /// The same; nothing is said of those that wait.
-    fn known_inputs(workflow: &Workflow, inputs: Json, waits: &dyn Fn(&Json) -> bool) -> Result<Json, Vec<Problem>> {
-        let position = || workflow.inputs.as_ref().map(|node| node.position(&workflow.file));
-        let invalid = |message: String, hint: Option<String>| {
-            Problem::error(Code::INVALID_INPUT, workflow.name.value.clone(), message).at_if(position()).advise_if(hint)
-        };
-        let unnamed = inputs::unnamed(workflow, &inputs);
-        inputs::check_but(workflow, inputs, waits).map_err(|Mistakes(violations)| {
-            // An input that is missing may be there by another name.
-            let told = |problem: &Problem| {
-                let is_about = |name: &str| problem.message.contains(&format!("`{name}`"));
-                violations.iter().any(|wrong| is_about(&wrong.violation.path))
-            };
-            let unnamed: Vec<Problem> = unnamed.into_iter().filter(|problem| !told(problem)).collect();
-            let wrong =
-                violations.iter().map(|wrong| invalid(format!("input {}", wrong.violation), wrong.hint.clone()));
-            wrong.chain(unnamed).collect()
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
+    document::Node,
     json::Json,
     ports::RunStoreError,
     problem::{Code, Problem},
@@ -52,12 +53,23 @@ pub struct RunRequest {
     pub workflow: Arc<Workflow>,
     /// Its inputs, an object.
     pub inputs: Json,
+    /// The document that they were made of, if there is one.
+    pub inputs_written: Option<Node>,
     /// Who or what starts it: `command-line`, `schedule`, ….
     pub trigger: String,
     /// What else is wanted of it.
     pub options: RunOptions,
     /// Why the file of the workflow cannot be used now, if this is the workflow as it was before.
     pub file_problem: Option<Problem>,
+}
+
+impl RunRequest {
+    /// A run of which nothing else is wanted.
+    #[must_use]
+    pub fn new(workflow: Arc<Workflow>, inputs: Json, trigger: String) -> Self {
+        let options = RunOptions::default();
+        Self { workflow, inputs, inputs_written: None, trigger, options, file_problem: None }
+    }
 }
 
 /// A run that goes on.
@@ -71,6 +83,8 @@ pub struct Resumption {
     pub from: Option<String>,
     /// Inputs over those that it had, an object.
     pub inputs: Json,
+    /// The document that these were made of, if there is one.
+    pub inputs_written: Option<Node>,
     /// What else is wanted of it.
     pub options: RunOptions,
 }

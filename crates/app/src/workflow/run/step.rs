@@ -136,7 +136,9 @@ async fn prepare(
     let name = rendered_text(renderer, target.name(), file).await?;
     let inputs_at = inputs.map_or_else(|| method.position(file), |node| node.position(file));
     let method = rendered_text(renderer, method, file).await?;
-    let written = [inputs.cloned(), global_arguments.cloned()];
+    // The step of a single call hands on what the call was given.
+    let of_call = context.inputs_written.filter(|_| context.workflow.is_single_call());
+    let written = [of_call.or(inputs).cloned(), global_arguments.cloned()];
     let inputs = rendered(renderer, inputs, Stage::INPUTS).await?;
     let global_arguments = match global_arguments {
         Some(node) => Some(rendered(renderer, Some(node), Stage::INPUTS).await?),
@@ -176,9 +178,6 @@ async fn nested(
         look_at(context, renderer, workflow, &inputs, &name.position(file)).await?;
     }
     Ok(RunRequest {
-        workflow: Arc::clone(workflow),
-        inputs,
-        trigger: format!("run {}", context.run_id),
         options: RunOptions {
             fail_on: Some(context.fail_on),
             checks: context.checks.clone(),
@@ -186,7 +185,7 @@ async fn nested(
             driver: context.driver.clone(),
             ..RunOptions::default()
         },
-        file_problem: None,
+        ..RunRequest::new(Arc::clone(workflow), inputs, format!("run {}", context.run_id))
     })
 }
 

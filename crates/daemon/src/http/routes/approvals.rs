@@ -128,6 +128,7 @@ pub(super) async fn resume(
         run: Some(record.id),
         from,
         inputs: json::from_value(&serde_json::Value::Object(inputs)),
+        inputs_written: None,
         options: RunOptions::default(),
     };
     let started = state.service().resume_run(resume).await?;

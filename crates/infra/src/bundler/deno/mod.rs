@@ -47,6 +47,7 @@ use self::{
     hosts::{Heard, Hosts},
     reads::{Line as Said, Reads},
 };
+use super::options;
 use crate::runtime::{
     PROXY_VARIABLES, ProgramLocations,
     child::{self, Call, Ended},
@@ -417,7 +418,9 @@ impl Bundler for DenoBundler {
         // The extension's own errors come first, typed and with their place, whether Deno is there or not.
         let outside = request.graph.externals().into_iter().map(|name| (name.to_owned(), name.to_owned()));
         request.imports = outside.collect();
-        let own = self.options.embedded.bundle(request.clone(), outages).await?;
+        let mut own = request.clone();
+        own.graph.compiler_options = options::without_precompile(&request.graph.compiler_options);
+        let own = self.options.embedded.bundle(own, outages).await?;
         // Deno reads the same configuration, and would say in words of its own that this name is not in it.
         if let Some(name) = request.graph.externals().into_iter().find(|name| shipped::is_unmapped(name)) {
             return Err(unmapped(name).into());
@@ -428,7 +431,7 @@ impl Bundler for DenoBundler {
         let program = self.options.places.deno().map_err(|fault| wanted_by(&request.graph, fault))?;
         own_places::tell(&mut request.graph, self.options.parser.as_ref()).await?;
         let code = self.build(&program.path, &request, outages).await?;
-        Ok(Bundle { code, requirements: own.requirements })
+        Ok(Bundle { code, requirements: own.requirements, remarks: own.remarks })
     }
 }
 

@@ -1,10 +1,15 @@
 //! Extension bundles: one module from the bytes that were hashed.
 
+mod common_js;
 mod data_modules;
+mod ids;
 mod imports;
 mod offers;
 mod package_imports;
+mod refusal;
+mod settings;
 mod sources;
+mod unlike_deno;
 
 use std::{
     borrow::Cow,
@@ -26,24 +31,22 @@ use mangrove_domain::{
     route::Route,
 };
 use mangrove_engine::builtin_modules;
-use rolldown::{BundlerOptions, InputItem};
 use rolldown_common::{
-    ImportKind, ModuleType, Output, OutputChunk, ResolvedExternal,
-    bundler_options::{
-        AttachDebugInfo, ChecksOptions, CodeSplittingMode, ExperimentalOptions, InlineConstOption, LogLevel,
-        OptimizationOption, OutputFormat, Platform, RawMinifyOptions, SourceMapType, TreeshakeOptions, TsConfig,
-    },
+    EcmaModuleAstUsage, ImportKind, ModuleInfo, ModuleType, NormalModule, Output, OutputChunk, ResolvedExternal,
 };
 use rolldown_plugin::{
-    HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs, HookResolveIdOutput, HookResolveIdReturn,
-    HookTransformArgs, HookTransformAstArgs, HookTransformAstReturn, HookTransformOutput, HookTransformOutputMap,
-    HookTransformReturn, HookUsage, Plugin, PluginContext, SharedLoadPluginContext, SharedTransformPluginContext,
+    HookLoadArgs, HookLoadOutput, HookLoadReturn, HookNoopReturn, HookResolveIdArgs, HookResolveIdOutput,
+    HookResolveIdReturn, HookTransformArgs, HookTransformAstArgs, HookTransformAstReturn, HookTransformOutput,
+    HookTransformOutputMap, HookTransformReturn, HookUsage, Plugin, PluginContext, SharedLoadPluginContext,
+    SharedTransformPluginContext,
 };
 use tokio::runtime::Runtime;
 
 use self::{
+    ids::{ADDRESS, ROOT, VENDOR, id},
     imports::{json_module, locate, module_type},
-    sources::{ADDRESS, ROOT, Sources, VENDOR, id},
+    refusal::Refusal,
+    sources::Sources,
 };
 use super::{
     diagnostics::{self, Finding},
@@ -51,10 +54,11 @@ use super::{
     lowering,
     prune::prune,
     requirements, runtime, source_map, spreads,
+    vendor::made_up::{self, REQUIRE_ID},
 };
 
 /// Moves when our use of the bundler changes what comes out of it.
-const FORMAT: &str = "4";
+const FORMAT: &str = "5";
 
 /// The bundler and its version.
 pub const VERSION: &str = "rolldown 1.2.5";
@@ -104,11 +108,11 @@ impl Bundler for InProcess {
 
 fn bundle_on(runtime: &Runtime, request: &BundleRequest) -> Result<Bundle, BuildFailure> {
     let sources = Arc::new(Sources::of(request)?);
-    let chunk = match generated(runtime, request, &sources, false) {
+    let generated = match generated(runtime, request, &sources, false) {
         Err(failed) if failed.is_of_assignments => generated(runtime, request, &sources, true),
         first => first,
     };
-    let chunk = chunk.map_err(|failed| failed.failure)?;
+    let Generated { chunk, waiting } = generated.map_err(|failed| failed.failure)?;
     let missing = offers::missing(request, &chunk.code);
     if !missing.is_empty() {
         return Err(diagnostics::failure(missing));
@@ -121,7 +125,16 @@ fn bundle_on(runtime: &Runtime, request: &BundleRequest) -> Result<Bundle, Build
         }
         code.push_str(&source_map::comment(map, &kept_lines));
     }
-    Ok(Bundle { code, requirements })
+    let remarks =
+        sources.remarks.iter().cloned().chain(unlike_deno::waits(request, &sources.files, &waiting)).collect();
+    Ok(Bundle { code, requirements, remarks })
+}
+
+/// What came out.
+struct Generated {
+    chunk: Arc<OutputChunk>,
+    /// The ids of modules with an `await` at their top.
+    waiting: BTreeSet<String>,
 }
 
 /// No chunk came out.
@@ -137,49 +150,16 @@ impl From<BuildFailure> for Failed {
     }
 }
 
-fn options(request: &BundleRequest, sources: &Sources) -> Result<BundlerOptions, BuildFailure> {
-    Ok(BundlerOptions {
-        input: Some(vec![InputItem { name: Some("bundle".to_owned()), import: sources.entry.clone() }]),
-        cwd: Some(ROOT.into()),
-        // What stands behind an unconditional `throw` is unreachable, and its exports are exports all the same.
-        minify: Some(RawMinifyOptions::Bool(false)),
-        // Source map paths are relative to the output directory.
-        dir: Some(ROOT.to_owned()),
-        entry_filenames: Some("bundle.js".to_owned().into()),
-        format: Some(OutputFormat::Esm),
-        platform: Some(Platform::Neutral),
-        code_splitting: Some(CodeSplittingMode::Bool(false)),
-        sourcemap: Some(SourceMapType::Hidden),
-        tsconfig: Some(TsConfig::Auto(false)),
-        transform: Some(super::options::transform(&request.graph.compiler_options)?),
-        // Code tells errors apart by the names of their classes.
-        keep_names: Some(true),
-        // Both would evaluate constant expressions, with other results than the engines in places.
-        treeshake: TreeshakeOptions::Boolean(false),
-        optimization: Some(OptimizationOption {
-            inline_const: Some(InlineConstOption::Bool(false)),
-            ..OptimizationOption::default()
-        }),
-        experimental: Some(ExperimentalOptions {
-            attach_debug_info: Some(AttachDebugInfo::None),
-            ..ExperimentalOptions::default()
-        }),
-        checks: Some(ChecksOptions::default()),
-        log_level: Some(LogLevel::Silent),
-        ..BundlerOptions::default()
-    })
-}
-
 /// What the bundler makes of a request.
 fn generated(
     runtime: &Runtime,
     request: &BundleRequest,
     sources: &Arc<Sources>,
     has_wrong_assignments: bool,
-) -> Result<Arc<OutputChunk>, Failed> {
-    let options = options(request, sources)?;
+) -> Result<Generated, Failed> {
+    let options = settings::options(request, &sources.entry)?;
     let plugin =
-        Arc::new(SourcePlugin { sources: Arc::clone(sources), has_wrong_assignments, refusals: Mutex::default() });
+        Arc::new(SourcePlugin { sources: Arc::clone(sources), has_wrong_assignments, ..SourcePlugin::default() });
     let plugins: Vec<Arc<dyn rolldown_plugin::Pluginable>> = vec![plugin.clone()];
     let outcome = runtime.block_on(async {
         let mut bundler = rolldown::Bundler::with_plugins(options, plugins)?;
@@ -203,25 +183,15 @@ fn generated(
         Output::Chunk(chunk) if chunk.is_entry => Some(chunk),
         Output::Chunk(_) | Output::Asset(_) => None,
     });
-    chunk.ok_or_else(|| {
+    let waiting = std::mem::take(&mut *plugin.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+    chunk.map(|chunk| Generated { chunk, waiting }).ok_or_else(|| {
         let fault = Fault::environment(Code::BUNDLE_FAILED, "bundler", "the bundler gave no entry chunk");
         BuildFailure::from(fault).into()
     })
 }
 
-/// Why an import is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Refusal {
-    InData,
-    Missing,
-    OutsideRoot,
-    Unreadable,
-    Unsupported,
-    Unserved,
-}
-
 /// Answers every question of the bundler from the request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct SourcePlugin {
     sources: Arc<Sources>,
     /// Whether assignments to constants are changed.
@@ -229,6 +199,8 @@ struct SourcePlugin {
     /// Importer's id and specifier of what was refused. The build goes on with an external in its place, so
     /// that all of them are found at once.
     refusals: Mutex<BTreeSet<(String, String, Refusal)>>,
+    /// The ids of modules with an `await` at their top.
+    waiting: Mutex<BTreeSet<String>>,
 }
 
 impl SourcePlugin {
@@ -243,7 +215,17 @@ impl SourcePlugin {
                 None => external(specifier.to_owned()),
             };
         }
+        if let (Some(_), Some(file)) = (common_js::file_of(importer), common_js::original(specifier)) {
+            return HookResolveIdOutput::from_id(file);
+        }
         let importer = importer.split_once(ADDRESS).map_or(importer, |(file, _)| file);
+        if kind == ImportKind::Require
+            && self.sources.common_js.contains_key(importer)
+            && builtin_modules::is_built_in(specifier)
+        {
+            let name = specifier.trim_start_matches("node:");
+            return HookResolveIdOutput::from_id(format!("{REQUIRE_ID}node:{name}"));
+        }
         if data_modules::is_data(importer) {
             return self.resolve_in_data(importer, specifier);
         }
@@ -259,7 +241,12 @@ impl SourcePlugin {
                         target = format!("{target}{ADDRESS}{}", &specifier[at..]);
                     }
                     let is_text = self.sources.texts.contains(&(importer.to_owned(), specifier.to_owned()));
-                    return HookResolveIdOutput::from_id(if is_text { target + AS_TEXT } else { target });
+                    let is_common_js = self.sources.common_js.contains_key(&id(path.as_str()));
+                    return HookResolveIdOutput::from_id(match kind {
+                        _ if is_text => target + AS_TEXT,
+                        ImportKind::Import | ImportKind::DynamicImport if is_common_js => common_js::entry_of(&target),
+                        _ => target,
+                    });
                 }
                 Refusal::Missing
             }
@@ -286,6 +273,7 @@ impl SourcePlugin {
             None => {
                 match self.sources.external(specifier).or_else(|| self.sources.external(&format!("npm:{specifier}"))) {
                     Some(target) => return self.outside(target),
+                    None if kind == ImportKind::Require => Refusal::Required,
                     None => Refusal::Unsupported,
                 }
             }
@@ -324,56 +312,11 @@ impl SourcePlugin {
                 let path = importer.strip_prefix(ROOT).unwrap_or(importer).trim_start_matches('/');
                 let text = self.sources.text(path).unwrap_or_default();
                 let position = locate(path, &text, specifier);
-                diagnostics::at(self.fault(importer, specifier, *refusal), position, &text)
+                diagnostics::at(refusal.fault(&self.sources, importer, specifier), position, &text)
             })
             .collect();
         diagnostics::sort(&mut findings);
         findings
-    }
-
-    fn fault(&self, importer: &str, specifier: &str, refusal: Refusal) -> Fault {
-        let edge = self.sources.edges.get(&(importer.to_owned(), specifier.to_owned()));
-        match refusal {
-            Refusal::InData => Fault::deterministic(
-                Code::UNSUPPORTED_SPECIFIER,
-                format!("import:{specifier}"),
-                format!("a module that stands in a `data:` address cannot import `{specifier}`, only what is built in"),
-            ),
-            Refusal::Unreadable => Fault::deterministic(
-                Code::UNSUPPORTED_SPECIFIER,
-                "import:data:",
-                format!("the address `{}…` holds no text", specifier.chars().take(40).collect::<String>()),
-            ),
-            Refusal::Missing => Fault::deterministic(
-                Code::UNRESOLVED_IMPORT,
-                format!("import:{specifier}"),
-                format!("cannot find `{specifier}`"),
-            ),
-            Refusal::OutsideRoot => Fault::deterministic(
-                Code::IMPORT_OUTSIDE_ROOT,
-                format!("import:{specifier}"),
-                format!("`{specifier}` leads outside the root"),
-            ),
-            Refusal::Unserved => {
-                let what = self.sources.unserved.get(&(importer.to_owned(), specifier.to_owned()));
-                Fault::deterministic(
-                    Code::UNSUPPORTED_SPECIFIER,
-                    format!("import:{specifier}"),
-                    format!("`{specifier}`: {} cannot be bundled", what.copied().unwrap_or("a module of WebAssembly")),
-                )
-            }
-            Refusal::Unsupported => {
-                let mapped = match edge {
-                    Some(EdgeTarget::External(mapped)) if mapped != specifier => format!(" (mapped to `{mapped}`)"),
-                    Some(_) | None => String::new(),
-                };
-                Fault::environment(
-                    Code::UNSUPPORTED_SPECIFIER,
-                    format!("import:{specifier}"),
-                    format!("the embedded bundler cannot serve `{specifier}`{mapped}"),
-                )
-            }
-        }
     }
 }
 
@@ -392,6 +335,10 @@ impl Plugin for SourcePlugin {
     }
 
     async fn resolve_id(&self, _context: &PluginContext, arguments: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
+        // What stands in the place of a `require` of something built in imports that.
+        if arguments.importer.is_some_and(|id| id.starts_with(REQUIRE_ID)) {
+            return Ok(Some(external(arguments.specifier.to_owned())));
+        }
         // The bundler's own helpers have ids that start with NUL.
         if arguments.specifier.starts_with('\0') || arguments.importer.is_some_and(|id| id.starts_with('\0')) {
             return Ok(None);
@@ -400,15 +347,22 @@ impl Plugin for SourcePlugin {
     }
 
     async fn load(&self, _context: SharedLoadPluginContext, arguments: &HookLoadArgs<'_>) -> HookLoadReturn {
-        if arguments.id.starts_with('\0') {
-            return Ok(None);
-        }
-        if let Some(code) = lowering::helper(arguments.id) {
+        let of_common_js = common_js::file_of(arguments.id).and_then(|target| {
+            let (file, _) = self.sources.file(target)?;
+            Some(common_js::entry(target, self.sources.common_js.get(file)?))
+        });
+        let made_up = of_common_js
+            .or_else(|| arguments.id.strip_prefix(REQUIRE_ID).map(made_up::required))
+            .or_else(|| lowering::helper(arguments.id).map(str::to_owned));
+        if let Some(code) = made_up {
             return Ok(Some(HookLoadOutput {
                 code: code.into(),
                 module_type: Some(ModuleType::Js),
                 ..HookLoadOutput::default()
             }));
+        }
+        if arguments.id.starts_with('\0') {
+            return Ok(None);
         }
         if data_modules::is_data(arguments.id) {
             let (address, is_text) = arguments.id.strip_suffix(AS_TEXT).map_or((arguments.id, false), |it| (it, true));
@@ -488,8 +442,24 @@ impl Plugin for SourcePlugin {
         Ok(arguments.ast)
     }
 
+    async fn module_parsed(
+        &self,
+        _context: &PluginContext,
+        info: Arc<ModuleInfo>,
+        module: &NormalModule,
+    ) -> HookNoopReturn {
+        if module.ast_usage.contains(EcmaModuleAstUsage::TopLevelAwait) {
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(info.id.to_string());
+        }
+        Ok(())
+    }
+
     fn register_hook_usage(&self) -> HookUsage {
-        HookUsage::ResolveId | HookUsage::Load | HookUsage::Transform | HookUsage::TransformAst
+        HookUsage::ResolveId
+            | HookUsage::Load
+            | HookUsage::Transform
+            | HookUsage::TransformAst
+            | HookUsage::ModuleParsed
     }
 }
 
@@ -502,3 +472,6 @@ mod offers_tests;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod unlike_deno_tests;

@@ -8,7 +8,7 @@ use std::{
 
 use mangrove_domain::{
     failure::Fault,
-    module_graph::EdgeTarget,
+    module_graph::{EdgeTarget, ModuleGraph},
     package::Offer,
     ports::{BuildFailure, BundleRequest},
     problem::Code,
@@ -16,21 +16,15 @@ use mangrove_domain::{
 
 use super::{
     super::{diagnostics, fence::normalized, options},
+    common_js::{self, CommonJs},
+    ids::{ADDRESS, VENDOR, id},
     imports::{Attribute, attributes},
     package_imports,
+    unlike_deno::{self, Kinds},
 };
 
-/// The made-up directory in which the bundler sees the files. Nothing of it gets into the output.
-pub(super) const ROOT: &str = "/repository";
-
-/// The made-up directory above those of the vendor files that go into a bundle.
-pub(super) const VENDOR: &str = "/vendor";
-
-/// Stands between the id of a file and the query and fragment with which it is imported: each makes a module of its own.
-pub(super) const ADDRESS: &str = "?address=";
-
 /// What the bundler may see, by module id.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Sources {
     pub(super) entry: String,
     /// Text by id.
@@ -46,24 +40,16 @@ pub(super) struct Sources {
     /// Importer's id and specifier of imports of packages that want more names than Node finds.
     pub(super) wide: HashSet<(String, String)>,
     pub(super) offers: BTreeMap<String, Arc<Offer>>,
+    /// Files that are `CommonJS`, by their ids.
+    pub(super) common_js: HashMap<String, CommonJs>,
+    /// What is imported though Deno refuses it, or runs otherwise.
+    pub(super) remarks: Vec<String>,
 }
 
 impl Sources {
     pub(super) fn of(request: &BundleRequest) -> Result<Self, BuildFailure> {
-        let mut files = HashMap::with_capacity(request.graph.files.len());
-        for file in &request.graph.files {
-            let text = match std::str::from_utf8(&file.bytes) {
-                Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
-                Err(error) => {
-                    let before = String::from_utf8_lossy(&file.bytes[..error.valid_up_to()]);
-                    let fault =
-                        Fault::deterministic(Code::SYNTAX, format!("source:{}", file.path), "the file is not UTF-8");
-                    let place = diagnostics::position(file.path.as_str(), &before, before.len());
-                    return Err(diagnostics::failure(vec![diagnostics::at(fault, place, &before)]));
-                }
-            };
-            files.insert(id(file.path.as_str()), Arc::from(text));
-        }
+        let mut files = texts_of(&request.graph)?;
+        unlike_deno::refuse_precompile(request, &files)?;
         let edges: HashMap<(String, String), EdgeTarget> = request
             .graph
             .edges
@@ -101,6 +87,24 @@ impl Sources {
                 *text = without.into();
             }
         }
+        let Kinds { attributes, mut remarks } = unlike_deno::kinds(request, &files);
+        for (import, attribute) in attributes {
+            match attribute {
+                Attribute::Text => {
+                    texts.insert(import);
+                }
+                Attribute::Unserved(what) => {
+                    unserved.entry(import).or_insert(what);
+                }
+            }
+        }
+        let mut common_js = HashMap::new();
+        for path in request.graph.files.iter().map(|file| file.path.as_str()) {
+            if let Some(read) = files.get(&id(path)).and_then(|text| common_js::read(path, text)) {
+                remarks.extend(read.remark.clone());
+                common_js.insert(id(path), read);
+            }
+        }
         for file in &request.inlined {
             if let Some(id) = vendor_id(&file.path) {
                 files.insert(id, Arc::clone(&file.code));
@@ -110,6 +114,8 @@ impl Sources {
             texts,
             unserved,
             wide,
+            common_js,
+            remarks,
             offers: request.offers.clone(),
             entry: id(request.graph.entry.as_str()),
             files,
@@ -152,6 +158,25 @@ impl Sources {
     }
 }
 
+/// The texts of the files by their ids, without a mark at their beginning.
+fn texts_of(graph: &ModuleGraph) -> Result<HashMap<String, Arc<str>>, BuildFailure> {
+    let mut files = HashMap::with_capacity(graph.files.len());
+    for file in &graph.files {
+        let text = match std::str::from_utf8(&file.bytes) {
+            Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+            Err(error) => {
+                let before = String::from_utf8_lossy(&file.bytes[..error.valid_up_to()]);
+                let fault =
+                    Fault::deterministic(Code::SYNTAX, format!("source:{}", file.path), "the file is not UTF-8");
+                let place = diagnostics::position(file.path.as_str(), &before, before.len());
+                return Err(diagnostics::failure(vec![diagnostics::at(fault, place, &before)]));
+            }
+        };
+        files.insert(id(file.path.as_str()), Arc::from(text));
+    }
+    Ok(files)
+}
+
 /// The id of a file that lies at `../vendor/…` of a bundle.
 fn vendor_id(path: &str) -> Option<String> {
     utf8(normalized(&Path::new(VENDOR).join(path.strip_prefix("../vendor/")?)))
@@ -159,9 +184,4 @@ fn vendor_id(path: &str) -> Option<String> {
 
 fn utf8(path: PathBuf) -> Option<String> {
     path.into_os_string().into_string().ok()
-}
-
-/// The id of a file of the repository.
-pub(super) fn id(path: &str) -> String {
-    format!("{ROOT}/{path}")
 }

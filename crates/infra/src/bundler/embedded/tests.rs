@@ -164,13 +164,17 @@ fn text_comes_in_by_attribute_or_by_extension() {
     let files = [
         (
             "a.ts",
-            "import t from \"./t.md\"; import u from \"./u.json\" with { type: \"text\" }; export const x = t + u;",
+            "import t from \"./t.txt\"; import m from \"./m.md\" with { type: \"text\" }; import u from \"./u.json\" with { type: \"text\" }; export const x = t + m + u;",
         ),
-        ("t.md", "# hello `${x}`"),
+        ("t.txt", "# hello `${x}`"),
+        ("m.md", "# marked"),
         ("u.json", "{\"not\": parsed}"),
     ];
-    let bundle = bundle(&files, &[("a.ts", "./t.md", "t.md"), ("a.ts", "./u.json", "u.json")]);
-    assert!(bundle.code.contains("hello") && bundle.code.contains("parsed"), "{}", bundle.code);
+    let bundle =
+        bundle(&files, &[("a.ts", "./t.txt", "t.txt"), ("a.ts", "./m.md", "m.md"), ("a.ts", "./u.json", "u.json")]);
+    for text in ["hello", "marked", "parsed"] {
+        assert!(bundle.code.contains(text), "{}", bundle.code);
+    }
 }
 
 #[test]
@@ -373,7 +377,7 @@ fn f01_a_file_of_the_machine_that_a_map_names_is_refused() {
 fn the_identity_names_adapter_and_version() {
     let lines: Vec<String> =
         identity().lines().unwrap().into_iter().map(|line| format!("{}={}", line.key, line.value)).collect();
-    assert_eq!(lines, ["adapter=embedded", "bundle-format=4", "vendor-format=8", "version=rolldown 1.2.5"]);
+    assert_eq!(lines, ["adapter=embedded", "bundle-format=5", "vendor-format=9", "version=rolldown 1.2.5"]);
     let lock = include_str!("../../../../../Cargo.lock");
     assert!(
         lock.contains("name = \"rolldown\"\nversion = \"1.2.5\""),

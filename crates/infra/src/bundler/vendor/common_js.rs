@@ -18,22 +18,22 @@ use oxc_span::SourceType;
 
 /// What one module exports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Exports {
+pub(in crate::bundler) struct Exports {
     /// What Node and Deno find.
-    pub(super) found: Names,
+    pub(in crate::bundler) found: Names,
     /// What else the module copies onto its exports, as far as the text says it.
     pub(super) copied: Names,
 }
 
 /// Names, and the specifiers of modules whose names are among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Names {
-    pub(super) own: BTreeSet<String>,
+pub(in crate::bundler) struct Names {
+    pub(in crate::bundler) own: BTreeSet<String>,
     pub(super) of_modules: BTreeSet<String>,
 }
 
 /// What the module with this text exports; nothing if it cannot be parsed.
-pub(super) fn exports(text: &str) -> Exports {
+pub(in crate::bundler) fn exports(text: &str) -> Exports {
     let allocator = Allocator::default();
     let parsed = Parser::new(&allocator, text, SourceType::cjs()).parse();
     let mut reader = Reader::default();

@@ -14,9 +14,9 @@ pub(super) const NAMED_ENTRY: &str = "mangrove-entry:";
 /// The same with every member that the entry is known to have.
 pub(super) const MEMBERS_ENTRY: &str = "mangrove-members:";
 /// What the modules of these entries import: the entry itself.
-pub(super) const ORIGINAL: &str = "mangrove-original:";
+pub(in crate::bundler) const ORIGINAL: &str = "mangrove-original:";
 /// The id of a module that a `require` of something external gets; the external follows.
-pub(super) const REQUIRE_ID: &str = "\0mangrove-require:";
+pub(in crate::bundler) const REQUIRE_ID: &str = "\0mangrove-require:";
 /// The id of a module that is not installed; the specifier follows.
 pub(super) const ABSENT_ID: &str = "\0mangrove-absent:";
 /// How the files of native code end.
@@ -48,7 +48,7 @@ pub(super) struct Named {
 
 /// What an entry is.
 #[derive(Clone, Debug)]
-pub(super) enum Form {
+pub(in crate::bundler) enum Form {
     /// A module that sets `module.exports`.
     CommonJs {
         /// What Node and Deno let others import by name.
@@ -61,7 +61,7 @@ pub(super) enum Form {
 }
 
 /// The text of an entry with the names of `form`, and with all members if `is_wide`.
-pub(super) fn entry(specifier: &str, form: &Form, is_wide: bool) -> String {
+pub(in crate::bundler) fn entry(specifier: &str, form: &Form, is_wide: bool) -> String {
     let original = Value::from(format!("{ORIGINAL}{specifier}"));
     let Form::CommonJs { names, members } = form else {
         return format!("import whole from {original};\nexport default whole;\n");
@@ -80,7 +80,7 @@ pub(super) fn entry(specifier: &str, form: &Form, is_wide: bool) -> String {
 }
 
 /// The text of a module that a `require` gets in the place of something external, which can only be imported.
-pub(super) fn required(target: &str) -> String {
+pub(in crate::bundler) fn required(target: &str) -> String {
     let quoted = Value::from(target);
     if target.starts_with(PLACEHOLDER) {
         format!(

@@ -1,8 +1,8 @@
 //! Vendor bundles: one package, built once, shared by every extension that imports it.
 
-mod common_js;
+pub(super) mod common_js;
 mod inner;
-mod made_up;
+pub(super) mod made_up;
 mod names;
 mod plugin;
 mod runtime_module;
@@ -38,7 +38,7 @@ use plugin::PackagePlugin;
 use seen::Seen;
 
 /// Moves when our use of the bundler changes what vendor bundles look like.
-pub(super) const FORMAT: &str = "8";
+pub(super) const FORMAT: &str = "9";
 
 /// The unit's own record, as it is written into `unit.json`.
 #[derive(Serialize)]

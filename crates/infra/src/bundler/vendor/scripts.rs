@@ -29,7 +29,8 @@ const MOST_FILES: usize = 500;
 /// How many directories deep they are looked for.
 const DEEPEST: usize = 3;
 
-/// The text of the module of [`RUNNER`]. A path below the module's own directory is looked for as a relative one.
+/// The text of the module of [`RUNNER`]. A path below the module's own directory is looked for as a relative one. What
+/// `Function` makes has two lines of its own before the text, which places in stacks would count.
 pub(super) const RUNNER_SOURCE: &str = "\
 const { resolve, cache, extensions, main } = require;
 module.exports = (text, module, find, filename, dirname, dynamic) => {
@@ -38,7 +39,7 @@ module.exports = (text, module, find, filename, dirname, dynamic) => {
   Object.assign(require, { resolve, cache, extensions, main });
   Object.assign(module, { id: filename, filename, path: dirname, loaded: false, children: [], paths: [] });
   const { exports } = module;
-  const make = Function('__mangroveImport', `return function (exports, require, module, __filename, __dirname) {${text}\n}`);
+  const make = (0, eval)(`(function (__mangroveImport) { return function (exports, require, module, __filename, __dirname) {${text}\n}; })`);
   make(dynamic).call(exports, exports, require, module, filename, dirname);
   module.loaded = true;
 };
@@ -67,8 +68,14 @@ pub(super) fn adapted(code: &str, name: &str, files: impl Fn(&str) -> Vec<String
         let specifier = Value::from(specifier.as_str());
         let _ = writeln!(cases, "    case {specifier}: return require({specifier});");
     }
+    let mut refused = String::new();
     for beginning in &found.beginnings {
-        for file in leads_to(beginning, &files) {
+        let mut leads_to = leads_to(beginning, &files);
+        if leads_to.len() > MOST_FILES {
+            refused.push_str(&refusal(beginning, leads_to.len()));
+            leads_to.truncate(MOST_FILES);
+        }
+        for file in leads_to {
             let without = file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem).to_owned();
             let target = Value::from(file.as_str());
             for specifier in [file.clone(), without] {
@@ -88,7 +95,7 @@ pub(super) fn adapted(code: &str, name: &str, files: impl Fn(&str) -> Vec<String
     let _ = write!(text, "\n//# sourceURL={}", name.replace(char::is_whitespace, "_"));
     let dynamic = if found.imports.is_empty() { String::new() } else { dynamic(&found.dynamic) };
     Some(format!(
-        "require(\"{RUNNER}\")({}, module, (name) => {{\n  switch (name) {{\n{cases}    default: return require(name);\n  }}\n}}, \
+        "require(\"{RUNNER}\")({}, module, (name) => {{\n  switch (name) {{\n{cases}    default:{refused} return require(name);\n  }}\n}}, \
          __filename, __dirname{dynamic});\n",
         Value::from(text)
     ))
@@ -104,13 +111,26 @@ fn dynamic(specifiers: &BTreeSet<String>) -> String {
     format!(", (name) => {{\n  switch (name) {{\n{cases}    default: return import(name);\n  }}\n}}")
 }
 
+/// What is said of a path with this beginning that is none of those that a bundle holds. Its code is none of Node's, so that nobody takes
+/// it for a file that is not there.
+fn refusal(beginning: &str, count: usize) -> String {
+    let about = format!(
+        "' is no part of this bundle, which holds the first {MOST_FILES} of {count} files whose path begins with '{beginning}'"
+    );
+    format!(
+        "\n      if (typeof name === 'string' && name.startsWith({})) throw Object.assign(new Error(\"'\" + name + {}), {{ code: \
+         'ERR_MANGROVE_BUNDLE_LIMIT' }});\n     ",
+        Value::from(beginning),
+        Value::from(about)
+    )
+}
+
 /// The files that a path with this beginning may lead to, as they are required.
 fn leads_to(beginning: &str, files: &impl Fn(&str) -> Vec<String>) -> Vec<String> {
     let Some(slash) = beginning.rfind('/') else { return Vec::new() };
     let (directory, start) = beginning.split_at(slash + 1);
     let mut found: Vec<String> = files(directory).into_iter().filter(|file| file.starts_with(start)).collect();
     found.sort();
-    found.truncate(MOST_FILES);
     found.into_iter().map(|file| format!("{directory}{file}")).collect()
 }
 
@@ -384,6 +404,19 @@ mod tests {
         {
             assert!(cases(code).is_empty(), "{code}");
         }
+    }
+
+    #[test]
+    fn a_path_that_may_mean_too_many_files_says_so_for_those_that_are_left_out() {
+        let adapted = |count: usize| {
+            let files = |_: &str| (0..count).map(|number| format!("{number:04}.js")).collect();
+            adapted("module.exports = (name) => require('./all/' + name);", "pkg/index.js", files).unwrap_or_default()
+        };
+        let all = adapted(MOST_FILES);
+        assert!(all.contains("\"./all/0499.js\"") && !all.contains("ERR_MANGROVE_BUNDLE_LIMIT"), "{all}");
+        let cut = adapted(MOST_FILES + 1);
+        assert!(cut.contains("\"./all/0499.js\"") && !cut.contains("\"./all/0500.js\""), "{cut}");
+        assert!(cut.contains("name.startsWith(\"./all/\")") && cut.contains("the first 500 of 501 files"), "{cut}");
     }
 
     #[test]

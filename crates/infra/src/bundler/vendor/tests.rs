@@ -103,6 +103,16 @@ fn a_function_as_module_exports_keeps_its_members() {
 }
 
 #[test]
+fn a_stack_in_a_script_has_the_lines_of_its_file() {
+    let script = "// not strict\nconst line = (error) => /:(\\d+)/.exec(error.stack.split('\\n').find((at) => /:\\d+/.test(at)))[1];\n\n\
+                  exports.line = line(new Error('told'));\nexports.outer = (function () { return this === globalThis; })();\n";
+    let directory = packages(&[("pkg/package.json", r#"{"name":"pkg","version":"1.0.0"}"#), ("pkg/index.js", script)]);
+    let output = build_vendor_in_process(&request(directory.path(), &[("pkg", "pkg.js")])).unwrap();
+    let code = "import pkg from '../vendor/unit/pkg.js'; export const model = { line: pkg.line, outer: pkg.outer };";
+    assert_eq!(look(&output, code), r#"{"line":"4","outer":true}"#);
+}
+
+#[test]
 fn exports_that_are_no_object_are_a_default() {
     for (exports, seen) in [("null", "null"), ("'text'", "\"text\""), ("[1]", "[1]")] {
         let directory = packages(&[

@@ -215,17 +215,18 @@ impl TryFrom<&WireBundleRequest<'_>> for BundleRequest {
 pub(in crate::worker) struct WireBundle {
     code: String,
     requirements: Vec<String>,
+    remarks: Vec<String>,
 }
 
 impl From<Bundle> for WireBundle {
     fn from(bundle: Bundle) -> Self {
-        Self { code: bundle.code, requirements: bundle.requirements }
+        Self { code: bundle.code, requirements: bundle.requirements, remarks: bundle.remarks }
     }
 }
 
 impl From<WireBundle> for Bundle {
     fn from(wire: WireBundle) -> Self {
-        Self { code: wire.code, requirements: wire.requirements }
+        Self { code: wire.code, requirements: wire.requirements, remarks: wire.remarks }
     }
 }
 

@@ -1,0 +1,6 @@
+"use strict";
+exports.one = 1;
+exports.later = () => exports.one + 1;
+exports.isItself = function () {
+  return this === module.exports;
+};
