@@ -545,6 +545,41 @@ fn what_was_pulled_from_a_path_is_advised_to_be_pulled_from_there_again() {
 }
 
 #[test]
+fn a_removal_that_was_killed_goes_on() {
+    let world = World::new();
+    world.registry.publish_extension(dns("2026.05.01.1"));
+    world.good(&["pull", "@acme/dns"]);
+    world.sandbox.write(&format!("{PULLED}/@acme/dns/models/mine.ts"), "mine");
+    // One of its files was taken away, and the lockfile was not written.
+    let lockfile = Digest::of(world.sandbox.tree.read(LOCKFILE).expect("a lockfile").as_bytes());
+    let left = world.sandbox.tree.path(format!("{PULLED}/.new-left"));
+    fs::create_dir(&left).expect("a directory");
+    fs::rename(world.sandbox.tree.path(format!("{PULLED}/@acme/dns/README.md")), left.join("1")).expect("taken away");
+    fs::write(left.join("1.taken-from"), format!("{lockfile}\n@acme/dns/README.md")).expect("a note");
+    let document = world.json(&["rm", "@acme/dns"]);
+    assert_eq!(document["kept"], serde_json::json!(["models/mine.ts"]));
+    assert_eq!(world.pulled(), ["@acme/dns/models/mine.ts"]);
+}
+
+#[test]
+fn what_was_added_is_no_reason_to_refuse_a_removal() {
+    let world = World::new();
+    world.registry.publish_extension(dns("2026.05.01.1"));
+    world.good(&["pull", "@acme/dns"]);
+    world.sandbox.write(&format!("{PULLED}/@acme/dns/models/mine.ts"), "mine");
+    let readme = format!("{PULLED}/@acme/dns/README.md");
+    world.sandbox.write(&readme, "my notes");
+    let refused = world.run(&["rm", "@acme/dns"]);
+    assert!(refused.code == 1 && !refused.stderr.contains("mine.ts"), "{refused}");
+    world.sandbox.tree.remove(&readme).expect("it is there");
+    let refused = world.run(&["rm", "@acme/dns"]);
+    assert!(refused.code == 1 && !refused.stderr.contains("mine.ts"), "{refused}");
+    let expected =
+        "files of @acme/dns are missing, and nobody knows whether the others are as they were pulled: README.md";
+    assert!(refused.stderr.contains(expected), "{refused}");
+}
+
+#[test]
 fn a_lockfile_that_cannot_be_read_is_not_written_over() {
     let world = World::new();
     world.registry.publish_extension(dns("2026.05.01.1"));

@@ -63,6 +63,7 @@ impl Extensions {
     pub async fn pull(&self, request: &PullRequest) -> Result<Vec<PulledExtension>, ExtensionError> {
         // What could not be reached is not asked for everything that is needed in turn.
         let outages = Outages::new();
+        self.ports.pulled.recover().await?;
         let mut locked = self.locked().await?;
         let root = match &request.wanted {
             Wanted::Local(path) => {
@@ -312,6 +313,7 @@ pub(super) fn changed(name: &str, entry: Option<&LockEntry>, there: &PulledFiles
     let listed = entry.map(LockEntry::inside).unwrap_or_default();
     let unlisted: BTreeSet<_> =
         there.files.keys().chain(&there.others).filter(|path| !listed.contains(*path)).collect();
+    let missing: Vec<_> = listed.iter().filter(|path| !there.files.contains_key(*path)).collect();
     let recorded = match entry.map(|entry| &entry.files_checksum) {
         Some(FilesChecksum::Each(recorded)) => recorded.clone(),
         Some(FilesChecksum::All(_) | FilesChecksum::Nothing) | None => BTreeMap::new(),
@@ -324,6 +326,9 @@ pub(super) fn changed(name: &str, entry: Option<&LockEntry>, there: &PulledFiles
         format!("files of {name} were changed: {}", some(changed.into_iter().map(|(path, _)| path)))
     } else if !unlisted.is_empty() {
         format!("{name} has files that were not pulled: {}", some(unlisted.into_iter()))
+    } else if !missing.is_empty() {
+        let missing = some(missing.into_iter());
+        format!("files of {name} are missing, and nobody knows whether the others are as they were pulled: {missing}")
     } else {
         format!("files of {name} are not as they were pulled, or nobody knows how they were")
     };
