@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mangrove_domain::{
     advice::{Advice, UserAction},
+    failure::Fault,
     outage::Outages,
     ports::{Placement, PulledFiles, Update},
     problem::{Code, Problem},
@@ -183,15 +184,13 @@ impl Extensions {
             let version = match entry {
                 Some(entry) => entry.version.clone(),
                 None => {
-                    let newest = self.ports.registry.newest(&server, &name, None, outages).await?;
-                    newest.ok_or_else(|| {
-                        let fault = unknown(&name, None, &server);
-                        let message = format!("{}, which {} needs", fault.message, chain.join(", for "));
-                        mangrove_domain::failure::Fault { message, ..fault }
-                    })?
+                    let newest = self.ports.registry.newest(&server, &name, None, outages).await;
+                    let newest = newest.and_then(|newest| newest.ok_or_else(|| unknown(&name, None, &server)));
+                    newest.map_err(|fault| needed_by(&chain, fault.into()))?
                 }
             };
-            let obtained = self.download((&name, &version), server, entry, outages).await?;
+            let obtained = self.download((&name, &version), server, entry, outages).await;
+            let obtained = obtained.map_err(|error| needed_by(&chain, error))?;
             let chain: Vec<String> = chain.iter().cloned().chain([name.clone()]).collect();
             let dependencies = &obtained.package.manifest.dependencies;
             let server = &obtained.server;
@@ -263,6 +262,25 @@ impl Extensions {
             Changed::Done => Some(pulled),
             Changed::Moved => None,
         })
+    }
+}
+
+/// Why an extension cannot be got that others need.
+fn needed_by(chain: &[String], error: ExtensionError) -> ExtensionError {
+    let needing: Vec<&str> = chain.iter().rev().map(String::as_str).collect();
+    let needs = format!(
+        "it is needed by {}; one that is there already, also from an archive or a directory, is not asked for",
+        needing.join(", and that by ")
+    );
+    match error {
+        ExtensionError::Failed(fault) => {
+            let message = format!("{}; {needs}", fault.message);
+            ExtensionError::Failed(Fault { message, ..fault })
+        }
+        ExtensionError::Refused(problem) => {
+            let message = format!("{}; {needs}", problem.message);
+            Problem { message, ..*problem }.into()
+        }
     }
 }
 
