@@ -336,6 +336,18 @@ fn what_goes_wrong_is_said_with_its_code() {
 }
 
 #[test]
+fn one_entry_for_all_that_a_driver_lacks_has_what_was_just_refused() {
+    let sandbox = far("fetch");
+    let fetches = "fetch: async () => { await fetch(`https://${['a', 'example', 'org'].join('.')}/`); await fetch('https://b.example.org/'); },\n  nothing:";
+    sandbox.edit("extensions/drivers/far.ts", "nothing:", fetches);
+    say(&sandbox, &["--driver", "@t/far"]);
+    let (code, message) = error(&sandbox);
+    assert_eq!(code, "MG0226", "{message}");
+    let entry = r#"together: `permissions: { "@t/far": { net: ["b.example.org:443", "a.example.org:443"] } }`"#;
+    assert!(message.contains(entry), "{message}");
+}
+
+#[test]
 fn a_mistake_in_the_marker_lets_nothing_run_here() {
     for (drivers, expected) in [
         ("drivers: [far]", "`drivers` must be a mapping"),

@@ -306,7 +306,12 @@ fn what_an_extension_needs_comes_with_it_or_nothing_comes() {
     world.registry.publish_extension(needing("@acme/mid", "{ name: \"@acme/low\", version: \"1\" }"));
     let missing = world.run(&["pull", "@acme/top"]);
     assert_eq!(missing.code, 1, "{missing}");
-    assert!(missing.stderr.contains("@acme/low") && missing.stderr.contains("needs"), "{missing}");
+    let needed = "it is needed by @acme/mid, and that by @acme/top";
+    assert!(missing.stderr.contains("@acme/low") && missing.stderr.contains(needed), "{missing}");
+    world.sandbox.tree.write("top.tar.gz", needing("@acme/top", "\"@acme/mid\"").archive()).expect("an archive");
+    let unreachable = world.run(&["pull", "./top.tar.gz", "--offline"]);
+    let needed = "it is needed by @acme/top; one that is there already, also from an archive or a directory";
+    assert!(unreachable.code != 0 && unreachable.stderr.contains(needed), "{unreachable}");
     assert!(world.pulled().is_empty() && !world.sandbox.tree.path(LOCKFILE).exists());
     // It needs the first one itself.
     world.registry.publish_extension(needing("@acme/low", "\"@acme/top\""));
@@ -542,6 +547,61 @@ fn what_was_pulled_from_a_path_is_advised_to_be_pulled_from_there_again() {
     let refused = world.run(&["pull", "./dns.tar.gz"]);
     assert_eq!(refused.code, 1, "{refused}");
     assert!(refused.stderr.contains("`mangrove extension pull ./dns.tar.gz --force`"), "{refused}");
+}
+
+#[test]
+fn what_was_pulled_from_a_path_and_is_missing_says_so() {
+    let world = World::new();
+    world.sandbox.tree.write("dns.tar.gz", dns("2026.05.01.1").archive()).expect("an archive");
+    world.good(&["pull", "./dns.tar.gz"]);
+    world.sandbox.tree.remove(&format!("{PULLED}/@acme/dns")).expect("it is there");
+    for arguments in [&["install"][..], &["install", "--offline"], &["pull", "@acme/dns@2026.05.01.1"]] {
+        let failed = world.run(arguments);
+        assert_ne!(failed.code, 0, "{arguments:?}: {failed}");
+        let origin = "the lockfile names no registry for @acme/dns: it was pulled from an archive or a directory";
+        assert!(failed.stderr.contains(origin), "{arguments:?}: {failed}");
+    }
+    let failed = world.run(&["install"]);
+    assert!(failed.stderr.contains("`mangrove extension pull PATH`"), "{failed}");
+    let listed = world.good(&["list"]);
+    assert!(listed.stderr.contains("`mangrove extension pull PATH`"), "{listed}");
+    world.good(&["pull", "./dns.tar.gz"]);
+    assert!(!world.good(&["list"]).stderr.contains("PATH"));
+}
+
+#[test]
+fn a_removal_that_was_killed_goes_on() {
+    let world = World::new();
+    world.registry.publish_extension(dns("2026.05.01.1"));
+    world.good(&["pull", "@acme/dns"]);
+    world.sandbox.write(&format!("{PULLED}/@acme/dns/models/mine.ts"), "mine");
+    // One of its files was taken away, and the lockfile was not written.
+    let lockfile = Digest::of(world.sandbox.tree.read(LOCKFILE).expect("a lockfile").as_bytes());
+    let left = world.sandbox.tree.path(format!("{PULLED}/.new-left"));
+    fs::create_dir(&left).expect("a directory");
+    fs::rename(world.sandbox.tree.path(format!("{PULLED}/@acme/dns/README.md")), left.join("1")).expect("taken away");
+    fs::write(left.join("1.taken-from"), format!("{lockfile}\n@acme/dns/README.md")).expect("a note");
+    let document = world.json(&["rm", "@acme/dns"]);
+    assert_eq!(document["kept"], serde_json::json!(["models/mine.ts"]));
+    assert_eq!(world.pulled(), ["@acme/dns/models/mine.ts"]);
+}
+
+#[test]
+fn what_was_added_is_no_reason_to_refuse_a_removal() {
+    let world = World::new();
+    world.registry.publish_extension(dns("2026.05.01.1"));
+    world.good(&["pull", "@acme/dns"]);
+    world.sandbox.write(&format!("{PULLED}/@acme/dns/models/mine.ts"), "mine");
+    let readme = format!("{PULLED}/@acme/dns/README.md");
+    world.sandbox.write(&readme, "my notes");
+    let refused = world.run(&["rm", "@acme/dns"]);
+    assert!(refused.code == 1 && !refused.stderr.contains("mine.ts"), "{refused}");
+    world.sandbox.tree.remove(&readme).expect("it is there");
+    let refused = world.run(&["rm", "@acme/dns"]);
+    assert!(refused.code == 1 && !refused.stderr.contains("mine.ts"), "{refused}");
+    let expected =
+        "files of @acme/dns are missing, and nobody knows whether the others are as they were pulled: README.md";
+    assert!(refused.stderr.contains(expected), "{refused}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Code that looks for data in the files of another program: it finds nothing of ours, and is told so.
+//! Code that looks for data in the files of another program: what it finds of ours, and what it is told.
 
 use crate::{fixtures::model, sandbox::Sandbox};
 
@@ -37,7 +37,63 @@ fn what_reads_data_of_another_program_is_told_what_to_use() {
     let run = sandbox.run(&["model", "run", "old", "greet", "--input", "name=Ada"]);
     assert_eq!(run.code, 0, "it runs all the same: {run}");
     let said = [run.stdout.as_str(), run.stderr.as_str()].concat();
-    assert!(said.contains("what Mangrove stores is not there") && said.contains("looked"), "{run}");
+    assert!(said.contains("of what Mangrove stores, only versions are there that") && said.contains("looked"), "{run}");
     let run = sandbox.run(&["model", "run", "new", "greet", "--input", "name=Ada"]);
     assert!(!run.stdout.contains(".swamp") && !run.stderr.contains(".swamp"), "{run}");
+}
+
+/// Reads what a step wrote as other programs keep it: by the path of its file, in every way that code does so.
+const BY_PATH: &str = "export const report = {
+  name: '@acme/by-path', description: 'By path', scope: 'workflow',
+  execute: async ({ repoDir, stepExecutions }) => {
+    const [{ modelType, modelId, dataHandles: [{ name, version }] }] = stepExecutions;
+    const file = (version) => `${repoDir}/.swamp/data/${modelType}/${modelId}/${name}/${version}/raw`;
+    const text = (bytes) => new TextDecoder().decode(bytes);
+    const found = [
+      await Deno.readTextFile(file(version)),
+      text(await Deno.readFile(new URL(`file://${file(version)}`))),
+      Deno.readTextFileSync(file(version)),
+      text(Deno.readFileSync(file(version))),
+    ];
+    const missing = [];
+    for (const path of [file(99), file(version).replace(name, 'nothing'), `${repoDir}/.swamp/data`, `${repoDir}/mangrove.yaml`]) {
+      missing.push(await Deno.readTextFile(path).catch((error) => error.name));
+    }
+    return { markdown: [...found, ...missing].join('\\n'), json: {} };
+  },
+};
+";
+
+#[test]
+fn a_version_that_is_read_by_the_path_of_its_file_is_what_is_stored() {
+    let Some(deno) = crate::deno::real() else { return };
+    let sandbox = Sandbox::new("");
+    let wrote = "const schema = { _def: {}, parse: (value) => value, safeParse: (data) => ({ success: true, data }) };
+export const model = {
+  type: '@acme/it', version: '2026.05.23.1',
+  resources: { host: { schema, lifetime: 'infinite', garbageCollection: 10 } },
+  methods: { go: { description: 'Goes', arguments: schema, execute: async (_, context) => {
+    await context.writeResource('host', 'main: ü', { price: 3 });
+  } } },
+};
+";
+    sandbox.write("extensions/models/it.ts", wrote);
+    // It lies where nothing of the repository may be read.
+    sandbox.write("beside/extensions/reports/by-path.ts", BY_PATH);
+    sandbox.write(".swamp-sources.yaml", "sources: [{path: beside}]\n");
+    sandbox.write("models/@acme/it/it.yaml", &format!("id: {ID}\nname: it\nversion: 1\n"));
+    let job = "jobs: [{name: j, steps: [{name: s, task: {type: model_method, modelIdOrName: it, methodName: go}}]}]\n";
+    let workflow = format!("id: {ID}\nname: all\nreports: {{require: ['@acme/by-path']}}\n{job}");
+    sandbox.write("workflows/workflow-all.yaml", &workflow);
+    let run = |arguments: &[&str]| {
+        let output = sandbox.command().env("MANGROVE_DENO", &deno).args(arguments).output().expect("it starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    };
+    run(&["workflow", "run", "all"]);
+    let report = run(&["report", "get", "@acme/by-path", "--workflow", "all", "--markdown"]);
+    let stored = r#"{"price":3}"#;
+    let expected = [stored, stored, stored, stored, "NotFound", "NotFound", "NotCapable", "NotCapable"];
+    assert_eq!(report.lines().collect::<Vec<_>>(), expected, "{report}");
 }

@@ -56,6 +56,23 @@ async fn a_method_decides_whether_a_step_is_to_run() {
 }
 
 #[tokio::test]
+async fn a_text_that_a_guard_gives_is_told_as_its_reason() {
+    for (guard, skipped, reason) in [
+        ("inputs.n == 1 ? 'closed for the weekend' : ''", Some(SkipReason::Guarded), Some("closed for the weekend")),
+        ("inputs.n == 2 ? 'closed for the weekend' : ''", None, None),
+        ("inputs.n == 1", Some(SkipReason::Guarded), None),
+        ("[inputs.n]", Some(SkipReason::Guarded), None),
+    ] {
+        let record = within(guarded(guard).run("{n: 1}")).await;
+        let step = step(&record);
+        assert_eq!((step.skipped, step.guard_reason.as_deref()), (skipped, reason), "{guard}: {step:?}");
+    }
+    let record = within(guarded("inputs.long").run(&format!("{{long: {}}}", "a".repeat(10_000)))).await;
+    let kept = step(&record).guard_reason.as_deref().map(|reason| reason.chars().count());
+    assert_eq!(kept, Some(501), "a guard may give anything that it has read");
+}
+
+#[tokio::test]
 async fn a_method_is_called_once_in_an_expression_and_only_if_it_is_needed() {
     let twice =
         "model.method('thing', 'size', {'size': 1}).size == 7 && model.method('thing', 'size', {'size': 1}).size == 7";

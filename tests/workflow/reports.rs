@@ -6,7 +6,8 @@ use mangrove_domain::{
     ports::DataStore as _,
     problem::Code,
     report::ReportOptions,
-    run::{ReportRecord, RunRecord, RunStatus},
+    run::{Decision, ReportRecord, RunRecord, RunStatus},
+    time::Timestamp,
 };
 
 use crate::bench::{Action, Bench, Telling, step, told, within, workflow};
@@ -421,6 +422,8 @@ async fn a_report_about_a_workflow_is_told_of_its_steps_and_reads_their_data() {
     "two" "thing" "@acme/thing" "size" "skipped" {} {}
     "three" "thing" "@acme/thing" "size" "succeeded" {"size":4} {}
     "#);
+    let errors: Vec<_> = steps.iter().map(|step| step.get("error").and_then(Json::as_str)).collect();
+    assert_eq!(errors, [Some("`thing.run` failed: no"), None, None]);
     let handles = steps[2].get("dataHandles").and_then(Json::as_array).expect("handles");
     assert_eq!(handles[0].get("name").and_then(Json::as_str), Some("main"));
     assert_eq!(context.get("workflowStatus").and_then(Json::as_str), Some("succeeded"));
@@ -433,6 +436,37 @@ async fn a_workflow_that_waits_has_no_reports_until_it_has_ended() {
     let jobs = "  - name: j\n    steps:\n      - name: ask\n        task: {type: manual_approval, prompt: go?}\n";
     let record = Bench::new(&workflow(jobs)).run("{}").await;
     assert_eq!((record.status, record.reports.len()), (RunStatus::Suspended, 0));
+}
+
+#[tokio::test]
+async fn a_run_that_went_on_tells_the_arguments_of_its_earlier_steps() {
+    let steps = [
+        step("one", "size", "").replace("methodName: size", "methodName: size, inputs: {size: '${{ inputs.n }}'}"),
+        "      - name: ask\n        task: {type: manual_approval, prompt: go?}\n".to_owned(),
+        step("two", "size", "        dependsOn: [{step: ask, condition: {type: succeeded}}]\n")
+            .replace("methodName: size", "methodName: size, inputs: {size: 5}"),
+    ];
+    let files = workflow(&format!("  - name: j\n    steps:\n{}", steps.concat()))
+        .replace("jobs:", "reports: {require: ['@acme/all']}\njobs:");
+    let bench = Bench::new(&files).report("@acme/all", "workflow", "x", SAYS);
+    let record = within(bench.run("{n: 4}")).await;
+    assert_eq!(record.status, RunStatus::Suspended, "{}", told(&record));
+    let decision = Decision {
+        approved: true,
+        reason: None,
+        decided_by: "ada".to_owned(),
+        decided_at: Timestamp::from_millis(1_000),
+    };
+    let approved = record.decided("ask", decision).expect("it waits");
+    bench.runs.save(&approved).await.expect("a history");
+    let ended = bench.resume(approved, None, "{n: 4}").await.expect("a run");
+    assert_eq!(ended.status, RunStatus::Succeeded, "{}", told(&ended));
+    let (_, context) = bench.reported().pop().expect("a report");
+    let steps = context.get("stepExecutions").and_then(Json::as_array).expect("steps");
+    let told = |step: &Json| {
+        ["stepName", "methodArgs"].map(|key| step.get(key).cloned().unwrap_or_default().to_string()).join(" ")
+    };
+    assert_eq!(steps.iter().map(told).collect::<Vec<_>>(), [r#""one" {"size":4}"#, r#""two" {"size":5}"#]);
 }
 
 #[tokio::test]

@@ -21,7 +21,10 @@ pub(crate) fn print_hint(printer: &Printer, error: &RunProblemDocument, indent: 
 /// What else is to be said of how a step ended: why it was skipped, that its failure is allowed.
 pub(crate) fn reason(step: &StepDocument) -> Option<String> {
     match step.skipped.as_deref() {
-        Some("guarded") => Some("skipped by its guard: what it does is done already".to_owned()),
+        Some("guarded") => {
+            let reason = step.guard_reason.as_deref().unwrap_or("what it does is done already");
+            Some(format!("skipped by its guard: {}", human::without_styles(reason)))
+        }
         _ if step.allowed_failure => Some("its failure is allowed".to_owned()),
         _ => None,
     }

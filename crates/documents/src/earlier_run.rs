@@ -77,6 +77,7 @@ fn step(record: &Value) -> StepDocument {
         error: text(record, "error").map(problem),
         allowed_failure: record.get("allowedFailure").and_then(Value::as_bool).unwrap_or_default(),
         skipped: None,
+        guard_reason: None,
         assertion: record.get("assertResult").and_then(assertion),
         approval: None,
         provenance: None,

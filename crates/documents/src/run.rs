@@ -215,6 +215,9 @@ pub struct StepDocument {
     /// Why it was skipped: `condition`, `guarded` or `not-begun`; left out if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
+    /// The text that its guard gave for a reason to skip it; left out if it gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard_reason: Option<String>,
     /// What it found, if it asserts something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assertion: Option<AssertionDocument>,
@@ -243,6 +246,7 @@ impl From<&StepRecord> for StepDocument {
             error: step.error.as_ref().map(RunProblemDocument::from),
             allowed_failure: step.is_failure_allowed,
             skipped: step.skipped.map(|reason| reason.as_str().to_owned()),
+            guard_reason: step.guard_reason.clone(),
             assertion: step.assertion.as_ref().map(AssertionDocument::from),
             approval: step.approval.as_ref().map(ApprovalDocument::from),
             provenance: step.provenance.as_ref().map(ProvenanceDocument::from),

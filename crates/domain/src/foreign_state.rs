@@ -1,5 +1,5 @@
 //! Code that looks for data and runs in the files of the program that its repository was made for. This program writes nothing
-//! there, so such code finds what is old, or nothing, and says nothing of it.
+//! there, so such code finds what is old, or nothing, and says nothing of it; but for versions that it reads by their paths.
 
 use crate::problem::{Code, Problem};
 
@@ -30,6 +30,9 @@ impl ForeignState {
     #[must_use]
     pub fn named_in(code: &str) -> Option<Self> {
         let mut found: Option<Self> = None;
+        // What else opens files is on the disk only.
+        let reads_by_path = ["Deno.readTextFile", "Deno.readFile"].iter().any(|reads| code.contains(reads))
+            && !["node:fs", "Deno.open"].iter().any(|opens| code.contains(opens));
         for (at, _) in code.match_indices(".swamp") {
             let before = code.get(..at).and_then(|before| before.chars().next_back());
             // `x.swamp` is a member of something.
@@ -42,6 +45,9 @@ impl ForeignState {
                 |rest: &str| !rest.starts_with(|letter: char| letter.is_alphanumeric() || "_-".contains(letter));
             let is_it = |state: &Self| rest.strip_prefix(state.directory()).is_some_and(is_end);
             let named = Self::ALL.into_iter().find(is_it).filter(|_| rest.len() < after.len());
+            if named == Some(ForeignState::Data) && reads_by_path && is_path_of_version(rest) {
+                continue;
+            }
             // Data comes first: there is something to use in its place.
             found = found.into_iter().chain(named).min();
         }
@@ -53,7 +59,10 @@ impl ForeignState {
     pub fn sentence(self) -> String {
         let directory = self.directory();
         let (kept, missing) = match self {
-            ForeignState::Data => ("data", "what Mangrove stores is not there"),
+            ForeignState::Data => (
+                "data",
+                "of what Mangrove stores, only versions are there that `Deno.readTextFile` or `Deno.readFile` reads by their paths",
+            ),
             ForeignState::WorkflowRuns | ForeignState::Outputs => ("runs", "runs of Mangrove are not there"),
         };
         format!("the code names `.swamp/{directory}`, where another program keeps its {kept}: {missing}")
@@ -64,7 +73,7 @@ impl ForeignState {
     pub const fn advice(self) -> &'static str {
         match self {
             ForeignState::Data => {
-                "use `dataRepository`, `readResource` or `queryData` of the context, which find the data of both"
+                "`dataRepository` of the context finds the data of both, and so do `readResource` and `queryData` of a method's"
             }
             ForeignState::WorkflowRuns | ForeignState::Outputs => {
                 "a report about a workflow is told of its steps by `stepExecutions`; earlier runs are not known to code"
@@ -91,6 +100,13 @@ impl ForeignState {
     }
 }
 
+/// True for the rest of a template such as `data/${type}/${id}/${name}/${version}/raw`: who reads such a file reads what is stored,
+/// whoever wrote it.
+fn is_path_of_version(rest: &str) -> bool {
+    let template = rest.split_once('`').map_or("", |(template, _)| template);
+    template.contains("${") && template.ends_with("/raw")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +130,11 @@ mod tests {
             ("const a = '.swamp'; const b = 'data';", None),
             ("größe.swamp", None),
             ("'.swamp", None),
+            ("Deno.readTextFile(`${dir}/.swamp/data/${type}/${id}/${name}/${version}/raw`)", None),
+            ("readFileSync(`${dir}/.swamp/data/${type}/${id}/${name}/${version}/raw`)", Some(Data)),
+            ("import 'node:fs'; Deno.readFile(`${dir}/.swamp/data/${type}/${id}/${name}/1/raw`)", Some(Data)),
+            ("Deno.readTextFile(`${dir}/.swamp/data/${type}/${id}/${name}/latest`)", Some(Data)),
+            ("Deno.readFile(`${dir}/.swamp/data/${x}/raw`); Deno.readDir('.swamp/data')", Some(Data)),
         ] {
             assert_eq!(ForeignState::named_in(code), found, "{code}");
         }

@@ -33,7 +33,7 @@ use super::{
 };
 
 /// Where workflows lie below `extensions/`, or beside a manifest; also what manifests and `only` call them.
-const DIRECTORY: &str = "workflows";
+pub(crate) const DIRECTORY: &str = "workflows";
 
 /// Finds and reads the workflows of every root but the repository, whose own are read as its data files. `open` gives a
 /// view of a root.

@@ -56,6 +56,7 @@ impl Extensions {
     /// # Errors
     /// The lockfile cannot be used.
     pub async fn install(&self) -> Result<Vec<InstalledExtension>, ExtensionError> {
+        self.ports.pulled.recover().await?;
         let Locked { lockfile, .. } = self.locked().await?;
         let outages = Outages::new();
         let outages = &outages;

@@ -1,6 +1,7 @@
 //! Getting packages, and making sure that they are what was asked for.
 
 use mangrove_domain::{
+    advice::{Advice, UserAction},
     digest::Digest,
     document::Node,
     failure::Fault,
@@ -27,6 +28,20 @@ impl Extensions {
     /// Downloads a version of an extension. Of what is locked in this version, the archive has to be the one that was
     /// locked.
     pub(super) async fn download(
+        &self,
+        wanted: (&str, &str),
+        server: String,
+        locked: Option<&LockEntry>,
+        outages: &Outages,
+    ) -> Result<Obtained, ExtensionError> {
+        let obtained = self.downloaded(wanted, server, locked, outages).await;
+        obtained.map_err(|error| match locked {
+            Some(entry) if entry.server.is_none() => from_a_path(entry, error),
+            Some(_) | None => error,
+        })
+    }
+
+    async fn downloaded(
         &self,
         (name, version): (&str, &str),
         server: String,
@@ -85,6 +100,26 @@ impl Extensions {
             malformed(label, wrongs.iter().map(line).collect::<Vec<_>>().join("; "))
         })?;
         Ok(Package::new(manifest, files))
+    }
+}
+
+/// What it means that a registry does not give what was not pulled from one.
+fn from_a_path(entry: &LockEntry, error: ExtensionError) -> ExtensionError {
+    let name = &entry.name;
+    let origin = format!(
+        "the lockfile names no registry for {name}: it was pulled from an archive or a directory, or by an older program"
+    );
+    match error {
+        ExtensionError::Failed(fault) => {
+            let message = format!("{}; {origin}", fault.message);
+            ExtensionError::Failed(Fault { message, ..fault })
+        }
+        ExtensionError::Refused(problem) => {
+            let again = UserAction::PullExtension { name: "PATH".to_owned(), is_forced: false };
+            let advice = Advice::new("pull it from where it came from: ").and(again);
+            let message = format!("{}; {origin}", problem.message);
+            Problem { message, ..*problem }.advise(advice).into()
+        }
     }
 }
 

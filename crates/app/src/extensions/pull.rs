@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mangrove_domain::{
     advice::{Advice, UserAction},
+    failure::Fault,
     outage::Outages,
     ports::{Placement, PulledFiles, Update},
     problem::{Code, Problem},
@@ -63,6 +64,7 @@ impl Extensions {
     pub async fn pull(&self, request: &PullRequest) -> Result<Vec<PulledExtension>, ExtensionError> {
         // What could not be reached is not asked for everything that is needed in turn.
         let outages = Outages::new();
+        self.ports.pulled.recover().await?;
         let mut locked = self.locked().await?;
         let root = match &request.wanted {
             Wanted::Local(path) => {
@@ -182,15 +184,13 @@ impl Extensions {
             let version = match entry {
                 Some(entry) => entry.version.clone(),
                 None => {
-                    let newest = self.ports.registry.newest(&server, &name, None, outages).await?;
-                    newest.ok_or_else(|| {
-                        let fault = unknown(&name, None, &server);
-                        let message = format!("{}, which {} needs", fault.message, chain.join(", for "));
-                        mangrove_domain::failure::Fault { message, ..fault }
-                    })?
+                    let newest = self.ports.registry.newest(&server, &name, None, outages).await;
+                    let newest = newest.and_then(|newest| newest.ok_or_else(|| unknown(&name, None, &server)));
+                    newest.map_err(|fault| needed_by(&chain, fault.into()))?
                 }
             };
-            let obtained = self.download((&name, &version), server, entry, outages).await?;
+            let obtained = self.download((&name, &version), server, entry, outages).await;
+            let obtained = obtained.map_err(|error| needed_by(&chain, error))?;
             let chain: Vec<String> = chain.iter().cloned().chain([name.clone()]).collect();
             let dependencies = &obtained.package.manifest.dependencies;
             let server = &obtained.server;
@@ -265,6 +265,25 @@ impl Extensions {
     }
 }
 
+/// Why an extension cannot be got that others need.
+fn needed_by(chain: &[String], error: ExtensionError) -> ExtensionError {
+    let needing: Vec<&str> = chain.iter().rev().map(String::as_str).collect();
+    let needs = format!(
+        "it is needed by {}; one that is there already, also from an archive or a directory, is not asked for",
+        needing.join(", and that by ")
+    );
+    match error {
+        ExtensionError::Failed(fault) => {
+            let message = format!("{}; {needs}", fault.message);
+            ExtensionError::Failed(Fault { message, ..fault })
+        }
+        ExtensionError::Refused(problem) => {
+            let message = format!("{}; {needs}", problem.message);
+            Problem { message, ..*problem }.into()
+        }
+    }
+}
+
 enum Newest {
     ToPull(Box<Obtained>),
     UpToDate(PulledExtension),
@@ -312,6 +331,7 @@ pub(super) fn changed(name: &str, entry: Option<&LockEntry>, there: &PulledFiles
     let listed = entry.map(LockEntry::inside).unwrap_or_default();
     let unlisted: BTreeSet<_> =
         there.files.keys().chain(&there.others).filter(|path| !listed.contains(*path)).collect();
+    let missing: Vec<_> = listed.iter().filter(|path| !there.files.contains_key(*path)).collect();
     let recorded = match entry.map(|entry| &entry.files_checksum) {
         Some(FilesChecksum::Each(recorded)) => recorded.clone(),
         Some(FilesChecksum::All(_) | FilesChecksum::Nothing) | None => BTreeMap::new(),
@@ -324,6 +344,9 @@ pub(super) fn changed(name: &str, entry: Option<&LockEntry>, there: &PulledFiles
         format!("files of {name} were changed: {}", some(changed.into_iter().map(|(path, _)| path)))
     } else if !unlisted.is_empty() {
         format!("{name} has files that were not pulled: {}", some(unlisted.into_iter()))
+    } else if !missing.is_empty() {
+        let missing = some(missing.into_iter());
+        format!("files of {name} are missing, and nobody knows whether the others are as they were pulled: {missing}")
     } else {
         format!("files of {name} are not as they were pulled, or nobody knows how they were")
     };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mangrove_domain::{
     advice::{Advice, UserAction},
     nearest,
-    ports::{Removal, Update},
+    ports::{PulledFiles, Removal, Update},
     problem::{Code, Problem},
     source::RelativePath,
 };
@@ -37,6 +37,8 @@ impl Extensions {
     /// # Errors
     /// [`ExtensionError`]; nothing was removed.
     pub async fn remove(&self, name: &str, is_forced: bool) -> Result<RemovedExtension, ExtensionError> {
+        // Else what a removal has taken away that was killed would count as changed.
+        self.ports.pulled.recover().await?;
         for _ in 0..TRIES {
             let Locked { text, mut lockfile } = self.locked().await?;
             let Some(entry) = lockfile.entry(name).cloned() else {
@@ -59,6 +61,8 @@ impl Extensions {
                 .collect();
             if !is_forced && !own.is_empty() && !entry.files_checksum.is_of(&own) {
                 let action = UserAction::RemoveChangedExtension { name: name.to_owned() };
+                // What was added stays, and is no reason to refuse.
+                let there = PulledFiles { files: own, ..PulledFiles::default() };
                 return Err(changed(name, Some(&entry), &there, action).into());
             }
             let removed: BTreeSet<RelativePath> = own.into_keys().collect();

@@ -67,7 +67,7 @@ impl CallLog {
 }
 
 /// At most this many characters of a text, and a mark if that is not all of it.
-pub(super) fn shortened(mut text: String, characters: usize) -> String {
+pub(crate) fn shortened(mut text: String, characters: usize) -> String {
     if let Some((end, _)) = text.char_indices().nth(characters) {
         text.truncate(end);
         text.push('…');

@@ -13,7 +13,7 @@ mod files;
 mod handle;
 mod host;
 mod instance;
-mod lines;
+pub(crate) mod lines;
 mod opening;
 mod origin;
 mod preconditions;

@@ -159,6 +159,11 @@ async fn list(context: &Context) -> Result<Exit, CommandError> {
     }
     if listed.iter().any(|one| !one.missing.is_empty()) {
         context.printer.hint("`mangrove extension install` pulls what is missing");
+        let from_paths = listed.iter().filter(|one| !one.missing.is_empty() && one.entry.server.is_none());
+        for one in from_paths {
+            let again = "`mangrove extension pull PATH` pulls it from where it came from";
+            context.printer.hint(&format!("the lockfile names no registry for {}: {again}", one.entry.name));
+        }
     }
     Ok(Exit::Done)
 }

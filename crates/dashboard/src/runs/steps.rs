@@ -92,7 +92,8 @@ impl StepView {
 fn remarks(step: &StepDocument) -> Vec<String> {
     let mut remarks = Vec::new();
     if step.skipped.as_deref() == Some("guarded") {
-        remarks.push("Skipped by its guard: what it does is done already.".to_owned());
+        let told = step.guard_reason.as_deref().unwrap_or("what it does is done already.");
+        remarks.push(format!("Skipped by its guard: {told}"));
     }
     if step.allowed_failure {
         remarks.push("Its failure is allowed.".to_owned());

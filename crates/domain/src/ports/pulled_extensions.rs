@@ -17,6 +17,9 @@ pub trait PulledExtensions: Send + Sync {
     /// The lockfile, wherever the marker says that it lies.
     async fn lockfile(&self) -> Result<LockfileText, Fault>;
 
+    /// Puts back what a change has taken away that was killed, so that what is there is what the lockfile says.
+    async fn recover(&self) -> Result<(), Fault>;
+
     /// Those of these files that are not in the directory of an extension.
     async fn missing(&self, name: &str, paths: &BTreeSet<RelativePath>) -> Result<BTreeSet<RelativePath>, Fault>;
 

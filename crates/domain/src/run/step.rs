@@ -28,6 +28,8 @@ pub struct StepRecord {
     pub is_failure_allowed: bool,
     /// Why it was skipped.
     pub skipped: Option<SkipReason>,
+    /// The text that its guard gave for a reason to skip it, secrets masked.
+    pub guard_reason: Option<String>,
     /// What it found, if it asserts something.
     pub assertion: Option<AssertionRecord>,
     /// What it waits for, or waited for, if somebody has to approve it.
@@ -54,6 +56,7 @@ impl StepRecord {
             error: None,
             is_failure_allowed: false,
             skipped: None,
+            guard_reason: None,
             assertion: None,
             approval: None,
             provenance: None,

@@ -341,6 +341,9 @@ export const makeCalls = (send, sendNow, makeContext, makeDrivers, ofTheEnd) => 
       },
     });
   };
+  // The repository of the call under way, and its data.
+  let reading = null;
+  const storedData = () => reading;
   let abortCall = () => {};
   /** Tells the call under way that it is to end. */
   const abort = (reason) => abortCall(reason);
@@ -371,7 +374,8 @@ export const makeCalls = (send, sendNow, makeContext, makeDrivers, ofTheEnd) => 
    */
   const start = async (callee, self, args, context, schema, globalSchema, takes) => {
     const form = parse(takes);
-    const { contextOf, reportContextOf } = contexts();
+    const { contextOf, reportContextOf, dataRepository } = contexts();
+    reading = null;
     if (isRecord(form) && has(form, "driver")) {
       const refusalOf = async (config) => {
         const { issues } = isSchema(schema) ? await parseWith(schema, config) : {};
@@ -383,6 +387,7 @@ export const makeCalls = (send, sendNow, makeContext, makeDrivers, ofTheEnd) => 
     }
     if (isRecord(form)) return startMember(callee, self, args, form);
     const data = parse(context);
+    if (typeof data?.repoDir === "string") reading = { directory: data.repoDir, dataRepository };
     if (form === "report") return encode(await apply(callee, self, [reportContextOf(data)]));
     // A context is made last, and what tells it to end may come before.
     let aborted = false;
@@ -420,5 +425,5 @@ export const makeCalls = (send, sendNow, makeContext, makeDrivers, ofTheEnd) => 
     made = null;
   };
 
-  return { settle, start, abort, forget, console };
+  return { settle, start, abort, forget, storedData, console };
 };

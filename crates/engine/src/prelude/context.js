@@ -469,7 +469,7 @@ export const makeContext = ({ send, show, inspect, isRecord, bytesOf }) => {
       return context;
     };
 
-    return { contextOf, reportContextOf };
+    return { contextOf, reportContextOf, dataRepository };
   };
 
   return { console: speakingConsole, contextsOf, outgoing };

@@ -96,6 +96,11 @@ impl PulledExtensions for DiskPulledExtensions {
         blocking(move || this.read_lockfile()).await.unwrap_or_else(|error| Err(ended(&error)))
     }
 
+    async fn recover(&self) -> Result<(), Fault> {
+        let this = self.clone();
+        blocking(move || update::recover(&this)).await.unwrap_or_else(|error| Err(ended(&error)))
+    }
+
     async fn missing(&self, name: &str, paths: &BTreeSet<RelativePath>) -> Result<BTreeSet<RelativePath>, Fault> {
         let (this, name, paths) = (self.clone(), name.to_owned(), paths.clone());
         blocking(move || this.find_missing(&name, &paths)).await.unwrap_or_else(|error| Err(ended(&error)))

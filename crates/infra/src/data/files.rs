@@ -55,6 +55,9 @@ pub(super) struct Told {
     pub(super) is_latest: bool,
 }
 
+/// Models with the names of their items, of which some may have no version.
+pub(super) type Listing = Vec<(Model, BTreeMap<String, u8>)>;
+
 /// In which places an item has a directory: the sum of these.
 pub(super) mod side {
     pub(in super::super) const OURS: u8 = 1;
@@ -292,13 +295,41 @@ impl Files {
         Ok(told.collect())
     }
 
-    /// The latest versions of all items of a model, sorted by specification and name.
-    pub(super) fn latest_items(&self, model_id: &str) -> Result<Vec<DataHandle>, Fault> {
-        let model = self.model(model_id, &self.looker())?;
+    /// The items of this model, or of all. `None` if there are at least so many.
+    pub(super) fn listed(&self, model_id: Option<&str>, enough: usize) -> Result<Option<Listing>, Fault> {
+        let looker = self.looker();
+        let models = match model_id {
+            Some(id) => vec![self.model(id, &looker)?],
+            None => self.models(&looker)?,
+        };
+        let (mut listing, mut count) = (Listing::new(), 0);
+        for model in models {
+            let names = self.names(&model, &mut Evidence::unwanted())?;
+            count += names.len();
+            if count >= enough {
+                return Ok(None);
+            }
+            listing.push((model, names));
+        }
+        Ok((count < enough).then_some(listing))
+    }
+
+    /// The latest versions of all items of a model, sorted by specification and name. What was listed of it is not listed again.
+    pub(super) fn latest_items(&self, model_id: &str, listing: Option<Listing>) -> Result<Vec<DataHandle>, Fault> {
+        let listing = match listing {
+            Some(listing) => listing,
+            None => {
+                let model = self.model(model_id, &self.looker())?;
+                let names = self.names(&model, &mut Evidence::unwanted())?;
+                vec![(model, names)]
+            }
+        };
         let mut handles = Vec::new();
-        for name in self.names(&model, &mut Evidence::unwanted())?.keys() {
-            let versions = self.versions_of(&model, name, &mut Evidence::unwanted())?;
-            handles.extend(self.newest(&versions)?.map(|(_, handle)| handle));
+        for (model, names) in &listing {
+            for name in names.keys() {
+                let versions = self.versions_of(model, name, &mut Evidence::unwanted())?;
+                handles.extend(self.newest(&versions)?.map(|(_, handle)| handle));
+            }
         }
         sort(&mut handles);
         Ok(handles)
@@ -327,9 +358,18 @@ impl Files {
         }
     }
 
-    pub(super) fn search(&self, search: &DataSearch) -> Result<Vec<FoundData>, Fault> {
-        let looker = self.looker();
+    /// What a search finds. What was listed of the models that it looks into is not listed again.
+    pub(super) fn search(&self, search: &DataSearch, listing: Option<Listing>) -> Result<Vec<FoundData>, Fault> {
         let mut found = Vec::new();
+        if let Some(listing) = listing {
+            for (model, names) in &listing {
+                for name in names.keys() {
+                    self.search_item(model, name, search, &mut found)?;
+                }
+            }
+            return Ok(found);
+        }
+        let looker = self.looker();
         for model in self.models_for(search, &looker)? {
             if let Some(name) = wanted(search, &DataField::Name) {
                 if self.may_have(&model, name, &looker) {

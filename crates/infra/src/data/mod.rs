@@ -52,7 +52,11 @@ use mangrove_fs::{
     read::{self, FileKind, Within},
 };
 
-use self::{evidence::Evidence, files::Files, index::Index};
+use self::{
+    evidence::Evidence,
+    files::Files,
+    index::{Answer, Index},
+};
 use crate::sqlite::OpenMode;
 
 /// From how many items on an index is worth its file.
@@ -174,25 +178,29 @@ impl DataStore for LocalData {
     }
 
     async fn list(&self, model_id: &str) -> Result<Vec<DataHandle>, DataError> {
+        let mut listed = None;
         if let Some(index) = &self.index {
-            let found = index.list(&self.files, model_id).await;
-            if let Some(handles) = found.map_err(|fault| DataError { operation: "list", fault })? {
-                return Ok(handles);
+            let answer = index.list(&self.files, model_id).await;
+            match answer.map_err(|fault| DataError { operation: "list", fault })? {
+                Answer::Found(handles) => return Ok(handles),
+                Answer::InFiles(listing) => listed = listing,
             }
         }
         let model_id = model_id.to_owned();
-        self.blocking("list", move |files| files.latest_items(&model_id)).await
+        self.blocking("list", move |files| files.latest_items(&model_id, listed)).await
     }
 
     async fn find(&self, search: &DataSearch) -> Result<Vec<FoundData>, DataError> {
+        let mut listed = None;
         if let Some(index) = &self.index {
-            let found = index.find(&self.files, search).await;
-            if let Some(found) = found.map_err(|fault| DataError { operation: "search", fault })? {
-                return Ok(found);
+            let answer = index.find(&self.files, search).await;
+            match answer.map_err(|fault| DataError { operation: "search", fault })? {
+                Answer::Found(found) => return Ok(found),
+                Answer::InFiles(listing) => listed = listing,
             }
         }
         let search = search.clone();
-        self.blocking("search", move |files| files.search(&search)).await
+        self.blocking("search", move |files| files.search(&search, listed)).await
     }
 
     async fn models(&self) -> Result<Vec<String>, DataError> {

@@ -91,6 +91,8 @@ struct StoredStep {
     is_failure_allowed: bool,
     #[serde(default)]
     skipped: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guard_reason: Option<String>,
     #[serde(default)]
     assertion: Option<StoredAssertion>,
     #[serde(default)]
@@ -220,6 +222,7 @@ fn store_step(step: &StepRecord) -> StoredStep {
         error: step.error.as_ref().map(store_problem),
         is_failure_allowed: step.is_failure_allowed,
         skipped: step.skipped.map(|reason| reason.as_str().to_owned()),
+        guard_reason: step.guard_reason.clone(),
         assertion: step.assertion.as_ref().map(store_assertion),
         approval: step.approval.as_ref().map(store_approval),
         provenance: step.provenance.as_ref().map(store_provenance),
@@ -347,6 +350,7 @@ fn load_step(stored: StoredStep) -> Result<StepRecord, ParseError> {
         error: stored.error.map(load_problem).transpose()?,
         is_failure_allowed: stored.is_failure_allowed,
         skipped: stored.skipped.map(skip_reason).transpose()?,
+        guard_reason: stored.guard_reason,
         assertion: stored.assertion.map(load_assertion).transpose()?,
         approval: stored.approval.map(load_approval),
         provenance: stored.provenance.map(load_provenance),

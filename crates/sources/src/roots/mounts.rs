@@ -25,6 +25,7 @@ use super::spec::{RootInputs, RootSpec, Roots, distrust, look, names};
 use crate::{
     problems::warning,
     view::{Listing, View},
+    workflows::DIRECTORY as WORKFLOWS,
 };
 
 /// How many directories one entry of the list may name.
@@ -173,11 +174,13 @@ fn source(item: &Node, kinds: &[KindLayout], roots: &mut Roots) -> Result<Source
             let mut only = BTreeSet::new();
             for kind in list {
                 let name = kind.as_str().ok_or_else(|| wrong(kind, "`only` must be a list of kinds"))?;
-                if !kinds.iter().any(|known| names(known).contains(&name)) {
+                // Workflows are no kind of extension.
+                let known = || kinds.iter().flat_map(names).chain([WORKFLOWS]);
+                if !known().any(|known| known == name) {
                     roots.problems.push(
                         warning(Code::UNKNOWN_SETTING, FILE, format!("no loader knows the kind `{name}`"))
                             .at(kind.position(FILE))
-                            .advise_if(nearest::hint(name, kinds.iter().flat_map(names))),
+                            .advise_if(nearest::hint(name, known())),
                     );
                 }
                 only.insert(name.to_owned());

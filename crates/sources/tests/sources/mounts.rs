@@ -206,6 +206,7 @@ sources:
   - path: ../other-kinds
     only: [vaults]
   - path: ../only-workflows
+    only: [workflows]
 //- /nested/extensions/a/manifest.yaml
 name: "@nested/a"
 version: "1"

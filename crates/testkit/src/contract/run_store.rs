@@ -83,6 +83,7 @@ pub fn full_record(id: &str) -> RunRecord {
         error: Some(problem.clone()),
         is_failure_allowed: true,
         skipped: Some(SkipReason::NotBegun),
+        guard_reason: Some("the zone is there".to_owned()),
         assertion: Some(AssertionRecord {
             passed: false,
             expression: "size(inputs.zones) > 0".to_owned(),

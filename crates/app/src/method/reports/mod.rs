@@ -7,11 +7,13 @@ mod maker;
 mod method;
 mod storing;
 mod summaries;
+mod summed_up;
 mod workflow;
 
 use mangrove_domain::{json::Json, problem::Code, report::ReportOptions, run::RunProblem};
 
 pub use summaries::{built_in, built_in_names};
+pub(crate) use summed_up::summed_up_arguments;
 pub(crate) use workflow::{WorkflowEnded, after_workflow};
 
 pub(super) use context::sensitive;
@@ -64,6 +66,8 @@ pub(crate) struct StepExecution {
     pub(crate) step: String,
     /// `succeeded`, `failed` or `skipped`.
     pub(crate) status: &'static str,
+    /// Why it failed, masked.
+    pub(crate) error: Option<String>,
     pub(crate) called: Called,
 }
 

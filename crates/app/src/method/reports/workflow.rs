@@ -118,8 +118,8 @@ fn host(services: &Services, ended: &WorkflowEnded<'_>) -> Host {
 fn context_of(ended: &WorkflowEnded<'_>) -> Vec<(&'static str, Json)> {
     let text = |text: &str| Json::from(text);
     let step = |step: &StepExecution| {
-        let StepExecution { job, step, status, called } = step;
-        Json::object([
+        let StepExecution { job, step, status, error, called } = step;
+        let told = [
             ("jobName", text(job)),
             ("stepName", text(step)),
             ("modelName", text(&called.model_name)),
@@ -130,7 +130,8 @@ fn context_of(ended: &WorkflowEnded<'_>) -> Vec<(&'static str, Json)> {
             ("dataHandles", Json::Array(called.data_handles.clone())),
             ("methodArgs", called.arguments.method.clone()),
             ("globalArgs", called.arguments.global.clone()),
-        ])
+        ];
+        Json::object(told.into_iter().chain(error.as_ref().map(|error| ("error", text(error)))))
     };
     // Which step's arguments are redacted is not said: what is sensitive in one is in all.
     let mut sensitive = Sensitive::default();

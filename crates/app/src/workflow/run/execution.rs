@@ -316,7 +316,7 @@ impl<'a> Execution<'a> {
         let context = self.context;
         let job = &mut self.record.jobs[index];
         let record = Arc::make_mut(&mut job.steps[step]);
-        let StepOutcome { task, invoked, is_failure_allowed, skipped, assertion, approval } = outcome;
+        let StepOutcome { task, invoked, is_failure_allowed, skipped, guard_reason, assertion, approval } = outcome;
         record.task = context.environment.mask(&task);
         record.status = invoked.status;
         record.finished_at = invoked.status.is_final().then(|| context.services.clock.now());
@@ -329,6 +329,7 @@ impl<'a> Execution<'a> {
         record.error = error.map(|error| context.environment.mask_problem(error));
         record.is_failure_allowed = invoked.status == RunStatus::Failed && is_failure_allowed;
         record.skipped = skipped;
+        record.guard_reason = guard_reason;
         record.assertion = assertion;
         record.approval = approval;
         record.provenance = invoked.provenance;

@@ -19,13 +19,23 @@ pub(super) struct StepOutcome {
     /// True if its failure does not fail its job.
     pub(super) is_failure_allowed: bool,
     pub(super) skipped: Option<SkipReason>,
+    /// The text that its guard gave for a reason, masked.
+    pub(super) guard_reason: Option<String>,
     pub(super) assertion: Option<AssertionRecord>,
     pub(super) approval: Option<ApprovalRecord>,
 }
 
 impl StepOutcome {
     pub(super) fn of(step: &Step, task: String, invoked: Invoked) -> Self {
-        Self { task, invoked, is_failure_allowed: step.allow_failure, skipped: None, assertion: None, approval: None }
+        Self {
+            task,
+            invoked,
+            is_failure_allowed: step.allow_failure,
+            skipped: None,
+            guard_reason: None,
+            assertion: None,
+            approval: None,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use mangrove_domain::run::{ReportRecord, RunRecord, RunStatus, StepRecord};
 use super::context::Context;
 use crate::method::{
     Called,
-    reports::{StepExecution, WorkflowEnded, after_workflow},
+    reports::{StepExecution, WorkflowEnded, after_workflow, summed_up_arguments},
 };
 
 /// What the steps of a run called, by job and step.
@@ -30,9 +30,9 @@ pub(super) fn are_wanted(context: &Context<'_>, record: &RunRecord) -> bool {
 
 /// Makes the reports of a run that has some.
 pub(super) async fn of_run(context: &Context<'_>, record: &RunRecord, calls: &Calls) -> Vec<ReportRecord> {
-    let steps = record.jobs.iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
-    let steps: Vec<StepExecution> = steps
-        .filter_map(|(job, step)| {
+    let mut steps = Vec::new();
+    for job in &record.jobs {
+        for step in &job.steps {
             let status = match step.status {
                 RunStatus::Succeeded | RunStatus::Failed | RunStatus::Skipped => step.status.as_str(),
                 RunStatus::Pending
@@ -41,13 +41,17 @@ pub(super) async fn of_run(context: &Context<'_>, record: &RunRecord, calls: &Ca
                 | RunStatus::Blocked
                 | RunStatus::Interrupted
                 | RunStatus::WaitingApproval
-                | RunStatus::Suspended => return None,
+                | RunStatus::Suspended => continue,
             };
-            let known = calls.0.get(&(job.name.clone(), step.name.clone())).cloned();
-            let called = known.or_else(|| recorded(context, step))?;
-            Some(StepExecution { job: job.name.clone(), step: step.name.clone(), status, called })
-        })
-        .collect();
+            let called = match calls.0.get(&(job.name.clone(), step.name.clone())) {
+                Some(known) => Some(known.clone()),
+                None => recorded(context, &record.id, step).await,
+            };
+            let Some(called) = called else { continue };
+            let error = step.error.as_ref().map(|error| error.message.clone());
+            steps.push(StepExecution { job: job.name.clone(), step: step.name.clone(), status, error, called });
+        }
+    }
     let ended = WorkflowEnded {
         workflow: context.workflow,
         record,
@@ -64,15 +68,18 @@ pub(super) async fn of_run(context: &Context<'_>, record: &RunRecord, calls: &Ca
     after_workflow(context.services, &ended).await
 }
 
-/// What a step would have called that was skipped, or called in an earlier part of the run, as far as its record says.
-fn recorded(context: &Context<'_>, step: &StepRecord) -> Option<Called> {
+/// What a step would have called that was skipped, or called in an earlier part of the run, as far as its record and its
+/// summary say.
+async fn recorded(context: &Context<'_>, run_id: &str, step: &StepRecord) -> Option<Called> {
     let (model, method) = step.task.rsplit_once('.')?;
     let definition = context.models.get(model)?;
+    let arguments = summed_up_arguments(&context.services.data, &definition.id, run_id, &step.reports).await;
     Some(Called {
         model_name: definition.name.value.clone(),
         model_type: definition.type_name.value.to_string(),
         model_id: definition.id.clone(),
         method: method.to_owned(),
+        arguments: arguments.unwrap_or_default(),
         data_handles: step.data_handles.clone(),
         ..Called::default()
     })

@@ -68,14 +68,14 @@ async fn decided(
     let methods = WithMethods::new(context, (place, scope), budget, guard.position(&context.workflow.file)).of_guard();
     let decision = guard::decide(&methods, guard).await;
     let outcome = match decision {
-        Ok(false) => {
+        Ok(guard::Decision::Run) => {
             methods.begin();
             carry_out(context, place, scope, budget).await
         }
-        Ok(true) => {
+        Ok(guard::Decision::Skip(guard_reason)) => {
             let invoked = Invoked::ended(RunStatus::Skipped, None);
             let skipped = Some(SkipReason::Guarded);
-            StepOutcome { skipped, ..StepOutcome::of(step, step.task.label(), invoked) }
+            StepOutcome { skipped, guard_reason, ..StepOutcome::of(step, step.task.label(), invoked) }
         }
         // Whether it is to run is not known, and nobody allowed that.
         Err(error) => {

@@ -24,8 +24,8 @@ use sqlx::sqlite::SqliteSynchronous;
 use tokio::sync::Mutex;
 
 use super::{
-    evidence::{Evidence, Looker},
-    files::{self, Files},
+    evidence::Looker,
+    files::{self, Files, Listing},
 };
 use crate::sqlite::{self, BusyPolicy, Database, Layout, OpenMode, SqliteError, migrations};
 use aside::Aside;
@@ -71,6 +71,14 @@ struct State {
     mirror: Arc<Mirror>,
 }
 
+/// What the index says.
+pub(super) enum Answer<T> {
+    /// What was asked for.
+    Found(T),
+    /// The files have to say it, and this was listed of them to find that out.
+    InFiles(Option<Listing>),
+}
+
 /// Why the index gives no answer.
 #[derive(Debug)]
 enum IndexError {
@@ -96,11 +104,11 @@ impl Index {
         Self { path, mode, from_items, state: Mutex::default() }
     }
 
-    /// What a search finds; `None` if the files have to say it.
-    pub(super) async fn find(&self, files: &Files, search: &DataSearch) -> Result<Option<Vec<FoundData>>, Fault> {
+    /// What a search finds.
+    pub(super) async fn find(&self, files: &Files, search: &DataSearch) -> Result<Answer<Vec<FoundData>>, Fault> {
         // One look for each model says where items of one name lie.
         if files::wanted(search, &DataField::Name).is_some() {
-            return Ok(None);
+            return Ok(Answer::InFiles(None));
         }
         let scope = files::wanted(search, &DataField::ModelId);
         let wanted = Arc::new(search.clone());
@@ -118,16 +126,17 @@ impl Index {
         .await
     }
 
-    /// The latest versions of all items of a model; `None` if the files have to say it.
-    pub(super) async fn list(&self, files: &Files, model_id: &str) -> Result<Option<Vec<DataHandle>>, Fault> {
+    /// The latest versions of all items of a model.
+    pub(super) async fn list(&self, files: &Files, model_id: &str) -> Result<Answer<Vec<DataHandle>>, Fault> {
         let query = Query::Newest(model_id.to_owned());
         let found = self.answer(files, Some(model_id), &query, |_, version| {
             stored::decode(&version.handle).map(Some).ok_or(IndexError::Unusable)
         });
-        Ok(found.await?.map(|mut handles| {
-            files::sort(&mut handles);
-            handles
-        }))
+        let mut found = found.await?;
+        if let Answer::Found(handles) = &mut found {
+            files::sort(handles);
+        }
+        Ok(found)
     }
 
     async fn answer<T: Send + 'static>(
@@ -136,18 +145,24 @@ impl Index {
         scope: Option<&str>,
         query: &Query,
         tell: impl Fn(&Files, &StoredVersion) -> Result<Option<T>, IndexError> + Clone + Send + Sync + 'static,
-    ) -> Result<Option<Vec<T>>, Fault> {
+    ) -> Result<Answer<Vec<T>>, Fault> {
         {
             let state = self.state.lock().await;
             if state.database.is_none() {
-                let is_missing = self.mode == OpenMode::ReadOnly && !self.path.exists();
-                if is_missing || !self.is_worth_it(files, scope).await? {
-                    return Ok(None);
+                if self.mode == OpenMode::ReadOnly && !self.path.exists() {
+                    return Ok(Answer::InFiles(None));
+                }
+                match self.listed_if_little(files, scope).await {
+                    Ok(None) => {}
+                    Ok(listing) => return Ok(Answer::InFiles(listing)),
+                    Err(IndexError::Files(fault)) => return Err(fault),
+                    Err(IndexError::Database(_) | IndexError::Unusable) => return Ok(Answer::InFiles(None)),
                 }
             }
         }
         let error = match self.ask(files, scope, query, tell).await {
-            Ok(answer) => return Ok(answer),
+            Ok(Some(found)) => return Ok(Answer::Found(found)),
+            Ok(None) => return Ok(Answer::InFiles(None)),
             Err(error) => error,
         };
         let mut state = self.state.lock().await;
@@ -155,7 +170,7 @@ impl Index {
         state.mirror = Arc::default();
         match error {
             // The files decide: not everything that was read here has to be read for the answer.
-            IndexError::Files(_) | IndexError::Unusable => Ok(None),
+            IndexError::Files(_) | IndexError::Unusable => Ok(Answer::InFiles(None)),
             IndexError::Database(error) => {
                 if let (SqliteError::Corrupt(_), Some(database)) = (&error, state.database.take()) {
                     database.mark_suspect();
@@ -165,7 +180,7 @@ impl Index {
                     error = error.into_fault().message,
                     "the index of data cannot be used; the files are read"
                 );
-                Ok(None)
+                Ok(Answer::InFiles(None))
             }
         }
     }
@@ -244,29 +259,10 @@ impl Index {
         Ok(is_written.then_some(mirror.generation))
     }
 
-    /// False if there is so little that reading it is no matter.
-    async fn is_worth_it(&self, files: &Files, scope: Option<&str>) -> Result<bool, Fault> {
+    /// All that a question is about, if it is so little that reading it is no matter.
+    async fn listed_if_little(&self, files: &Files, scope: Option<&str>) -> Result<Option<Listing>, IndexError> {
         let (files, scope, enough) = (files.clone(), scope.map(str::to_owned), self.from_items);
-        let counted = blocking(move || {
-            let looker = files.looker();
-            let models = match &scope {
-                Some(id) => vec![files.model(id, &looker)?],
-                None => files.models(&looker)?,
-            };
-            let mut count = 0;
-            for model in models {
-                count += files.names(&model, &mut Evidence::unwanted())?.len();
-                if count >= enough {
-                    return Ok(true);
-                }
-            }
-            Ok(count >= enough)
-        });
-        match counted.await {
-            Ok(is_enough) => Ok(is_enough),
-            Err(IndexError::Files(fault)) => Err(fault),
-            Err(IndexError::Database(_) | IndexError::Unusable) => Ok(false),
-        }
+        blocking(move || Ok(files.listed(scope.as_deref(), enough)?)).await
     }
 
     /// Opens the file, if it is not open, or if another one lies in its place.

@@ -9,7 +9,7 @@ import { makeDrivers } from "./driver.js";
 import { tellSources } from "./sources.js";
 
 const { parse } = JSON;
-const { exit, errors: { NotCapable } } = Deno;
+const { exit, errors: { NotCapable, NotFound } } = Deno;
 const read = Deno.stdin.read.bind(Deno.stdin);
 const readSync = Deno.stdin.readSync.bind(Deno.stdin);
 const writeSync = Deno.stdout.writeSync.bind(Deno.stdout);
@@ -255,6 +255,56 @@ const watchAll = () => {
   watch(globalThis, "fetch");
 };
 
+// Code that was written for another program reads the versions of data as files below `.swamp/data`. Here they lie elsewhere: whoever
+// reads such a file by its path reads what is stored.
+const matchVersion = RegExp.prototype.exec.bind(/^(.+)\/([^/]+)\/([^/]+)\/([0-9]{1,9})\/raw$/s);
+const readPathname = Object.getOwnPropertyDescriptor(URL.prototype, "pathname").get;
+const UrlIntrinsic = URL;
+const decodePath = decodeURIComponent;
+const storedAt = (path) => {
+  const reading = calls.storedData();
+  if (!isCalled || reading === null) return null;
+  let text = path;
+  if (path instanceof UrlIntrinsic) {
+    try {
+      text = decodePath(apply(readPathname, path, []));
+    } catch {
+      return null;
+    }
+  }
+  const directory = `${reading.directory}/.swamp/data/`;
+  if (typeof text !== "string" || text.slice(0, directory.length) !== directory) return null;
+  const found = matchVersion(text.slice(directory.length));
+  return found === null ? null : { text, repository: reading.dataRepository, parts: [found[1], found[2], found[3], +found[4]] };
+};
+const contentOf = (bytes, { text }) => {
+  if (bytes === null) throw new NotFound(`No such file or directory (os error 2): readfile '${text}'`);
+  return bytes;
+};
+const asText = (bytes) => decode(bytes);
+const asIs = (bytes) => bytes;
+const readStored = (name, read, made) => {
+  const descriptor = Object.getOwnPropertyDescriptor(Deno, name);
+  const original = descriptor?.value;
+  if (typeof original !== "function" || !descriptor.configurable) return;
+  const { [name]: reads } = {
+    [name](...args) {
+      const stored = storedAt(args[0]);
+      return stored === null ? apply(original, this, args) : read(stored, made);
+    },
+  };
+  Object.defineProperty(reads, "length", { value: original.length, configurable: true });
+  Object.defineProperty(Deno, name, { ...descriptor, value: reads });
+};
+const readStoredAll = () => {
+  const later = async (stored, made) => made(contentOf(await stored.repository.getContent(...stored.parts), stored));
+  const now = (stored, made) => made(contentOf(stored.repository.getContentSync(...stored.parts), stored));
+  readStored("readTextFile", later, asText);
+  readStored("readFile", later, asIs);
+  readStored("readTextFileSync", now, asText);
+  readStored("readFileSync", now, asIs);
+};
+
 const below = (value, path) => {
   if (path.length === 0) return undefined;
   for (const segment of path) {
@@ -337,6 +387,7 @@ const work = async (load) => {
   }
   if (hello.variables !== null) listOnly(hello.variables);
   watchAll();
+  readStoredAll();
   // Names mean here what they mean without a configuration.
   tellSources(hello.root, (name) => import.meta.resolve(name));
   let opened = await orStuck(
