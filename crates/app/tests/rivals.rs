@@ -51,23 +51,27 @@ async fn six_processes_build_each_entry_once() {
     assert_eq!((built, world.bundler.take_calls().len()), (30, 30));
 }
 
-/// Who waits for one entry builds the others meanwhile, even with a single place.
+/// Who waits for as many entries as it has places (two for one job) builds the others meanwhile.
 #[tokio::test]
 async fn waiting_for_another_process_takes_no_place() {
-    let world = world(5);
+    let world = world(6);
     let locks = MemoryBuildLocks::new();
-    let held = world.bundler.hold_next("models/0.ts", None);
+    let held = ["models/0.ts", "models/1.ts"].map(|entry| world.bundler.hold_next(entry, None));
     let slow = start(&rival(&world, &locks, 1));
-    held.arrived().await;
+    for held in &held {
+        held.arrived().await;
+    }
     let quick = start(&rival(&world, &locks, 1));
     while world.catalog.rows().len() < 4 {
         assert!(!quick.is_finished() && !slow.is_finished());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    held.release();
+    for held in &held {
+        held.release();
+    }
     let (slow, quick) = (slow.await.expect("no panic"), quick.await.expect("no panic"));
-    assert_eq!((slow.statistics.built, quick.statistics.built), (1, 4));
-    assert_eq!(ready(&quick), 5, "what the other one built is found by the next look");
+    assert_eq!((slow.statistics.built, quick.statistics.built), (2, 4));
+    assert_eq!(ready(&quick), 6, "what the other one built is found by the next look");
 }
 
 /// A failure is an answer too: nobody repeats it because somebody else met it a moment ago.

@@ -3,16 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use mangrove_domain::{
-    failure::FailureClass,
+    failure::{Failure, FailureClass, Fault},
     observation::Observation,
     outage::Outages,
+    package::PreparedPackages,
     plan::Action,
     ports::{Acquired, AttemptTimes, BuildLock},
     route::Resolver,
 };
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
     task::JoinSet,
+    time::timeout,
 };
 use tracing::Instrument as _;
 
@@ -22,8 +24,30 @@ use super::attempt::{Attempt, Ended};
 /// as well.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Attempts that wait, run or have ended. They end when this is dropped.
-pub(super) struct Builds(JoinSet<(Observation, Attempted, AttemptTimes)>);
+/// How many attempts make their packages ready ahead of the places for work, for each place. What they got ready is memory.
+const AHEAD_OF_EACH_PLACE: usize = 16;
+
+/// How many have a place, for each that works: what is read and stored here leaves a worker free for the next.
+const PLACES_FOR_EACH: usize = 2;
+
+/// Packages that take longer than this to make ready wait for a network, or build something: whoever waits for them holds no
+/// room that others could use meanwhile.
+const READY_AT_ONCE: Duration = Duration::from_millis(100);
+
+/// Attempts of one plan: those that are to come, those that run, and those that have ended. They end when this is dropped.
+pub(super) struct Builds<'a> {
+    /// Made when they begin: thousands that wait would be memory.
+    to_come: Box<dyn Iterator<Item = Planned> + Send + 'a>,
+    running: JoinSet<(Observation, Attempted, AttemptTimes)>,
+    places: Arc<Places>,
+    /// Permits of attempts that make ready what they need and wait for a place with it.
+    ahead: Arc<Semaphore>,
+    outages: Arc<Outages>,
+    rivalry: Rivalry,
+}
+
+/// An attempt, what it is to do, and the reason for it.
+pub(super) type Planned = (Attempt, Action, String);
 
 /// What came of an attempt.
 pub(super) enum Attempted {
@@ -50,48 +74,69 @@ struct Places {
     fetching: Semaphore,
 }
 
-impl Builds {
-    /// Begins these attempts of one plan, at most `parallel` of them at once. Each comes with the reason for it.
-    ///
-    /// They are tasks of their own, not futures of one stream: they must go on while a batch is committed, since a
-    /// commit can wait for what they hold.
-    pub(super) fn start(attempts: Vec<(Attempt, Action, String)>, parallel: usize, rivalry: Rivalry) -> Self {
-        let places = Arc::new(Places { embedded: Semaphore::new(parallel), fetching: Semaphore::new(parallel) });
-        let outages = Arc::new(suspected(&attempts));
-        let mut running = JoinSet::new();
-        for (attempt, action, reason) in attempts {
-            let (places, outages) = (Arc::clone(&places), Arc::clone(&outages));
-            let span = tracing::info_span!("attempt", source = %attempt.observation.source, action = action.name());
-            let running_attempt = async move {
-                let attempted = places.run(&attempt, &action, &reason, &outages, rivalry).await;
-                let times = attempt.times();
-                (attempt.observation, attempted, times)
-            };
-            running.spawn(running_attempt.instrument(span));
+impl<'a> Builds<'a> {
+    /// These attempts of one plan, of which about `parallel` work at once. `failures` are those that they are tried again for.
+    pub(super) fn new<'f>(
+        attempts: impl Iterator<Item = Planned> + Send + 'a,
+        failures: impl Iterator<Item = &'f Failure>,
+        parallel: usize,
+        rivalry: Rivalry,
+    ) -> Self {
+        Self {
+            to_come: Box::new(attempts),
+            running: JoinSet::new(),
+            places: Arc::new(Places {
+                embedded: Semaphore::new(parallel * PLACES_FOR_EACH),
+                fetching: Semaphore::new(parallel),
+            }),
+            ahead: Arc::new(Semaphore::new(parallel * AHEAD_OF_EACH_PLACE)),
+            outages: Arc::new(suspected(failures)),
+            rivalry,
         }
-        Self(running)
     }
 
-    /// The next one that ends; `None` if all have.
+    /// The next one that ends; `None` if all have. Those that are to come begin meanwhile, as far as there is room for them.
     pub(super) async fn next(&mut self) -> Option<(Observation, Attempted, AttemptTimes)> {
+        let mut all_began = false;
         loop {
-            match self.0.join_next().await? {
-                Ok(ended) => return Some(ended),
-                Err(error) => {
-                    if let Ok(panic) = error.try_into_panic() {
-                        std::panic::resume_unwind(panic);
+            tokio::select! {
+                biased;
+                Ok(permit) = Arc::clone(&self.ahead).acquire_owned(), if !all_began => {
+                    match self.to_come.next() {
+                        Some(planned) => self.begin(planned, permit),
+                        None => all_began = true,
                     }
-                    // Nobody cancels them; a runtime that shuts down takes this task with it too.
                 }
+                ended = self.running.join_next(), if all_began || !self.running.is_empty() => match ended? {
+                    Ok(ended) => return Some(ended),
+                    Err(error) => {
+                        if let Ok(panic) = error.try_into_panic() {
+                            std::panic::resume_unwind(panic);
+                        }
+                        // Nobody cancels them; a runtime that shuts down takes this task with it too.
+                    }
+                },
             }
         }
+    }
+
+    /// Begins an attempt as a task of its own: it must go on while a batch is committed, since a commit can wait for what it
+    /// holds.
+    fn begin(&mut self, (attempt, action, reason): Planned, ahead: OwnedSemaphorePermit) {
+        let (places, outages, rivalry) = (Arc::clone(&self.places), Arc::clone(&self.outages), self.rivalry);
+        let span = tracing::info_span!("attempt", source = %attempt.observation.source, action = action.name());
+        let running_attempt = async move {
+            let attempted = places.run(&attempt, &action, &reason, ahead, &outages, rivalry).await;
+            let times = attempt.times();
+            (attempt.observation, attempted, times)
+        };
+        self.running.spawn(running_attempt.instrument(span));
     }
 }
 
 /// What did not answer when these attempts failed last. The first of them that asks it asks for all.
-fn suspected(attempts: &[(Attempt, Action, String)]) -> Outages {
+fn suspected<'f>(failures: impl Iterator<Item = &'f Failure>) -> Outages {
     let outages = Outages::new();
-    let failures = attempts.iter().filter_map(|(attempt, ..)| attempt.row.as_deref()?.failure());
     for failure in failures.filter(|failure| failure.class == FailureClass::Transient) {
         outages.suspect(&failure.cause, &failure.latest_message);
     }
@@ -107,13 +152,14 @@ impl Places {
         attempt: &Attempt,
         action: &Action,
         reason: &str,
+        ahead: OwnedSemaphorePermit,
         outages: &Arc<Outages>,
         rivalry: Rivalry,
     ) -> Attempted {
         let begin = || tracing::info!(source = %attempt.observation.source, reason, "{}", action.name());
-        let mut held = None;
+        let (mut held, mut ahead) = (None, Some(ahead));
         if matches!(action, Action::Inspect | Action::Adopt) {
-            let Some(Turn { place, lock }) = self.turn(&self.embedded, attempt, rivalry).await else {
+            let Some(Turn { place, lock }) = self.turn(&self.embedded, ahead.take(), attempt, rivalry).await else {
                 return Attempted::Elsewhere;
             };
             begin();
@@ -123,16 +169,17 @@ impl Places {
             drop(place);
             held = lock;
         }
-        let prepared = Box::pin(attempt.prepare(outages)).await;
-        let places = match attempt.needs.resolver {
-            Resolver::Packages => &self.embedded,
-            Resolver::Bundler(_) => &self.fetching,
+        let (prepared, ahead) = prepare(attempt, ahead, outages).await;
+        let (places, ahead) = match attempt.needs.resolver {
+            Resolver::Packages => (&self.embedded, ahead),
+            // They have nothing ready, and may wait long for their places.
+            Resolver::Bundler(_) => (&self.fetching, None),
         };
         if let Some(lock) = held {
             let _place = places.acquire().await;
             return Attempted::Here(Box::new(Box::pin(attempt.build(prepared, outages)).await), Some(lock));
         }
-        let Some(Turn { place: _place, lock }) = self.turn(places, attempt, rivalry).await else {
+        let Some(Turn { place: _place, lock }) = self.turn(places, ahead, attempt, rivalry).await else {
             return Attempted::Elsewhere;
         };
         begin();
@@ -141,9 +188,17 @@ impl Places {
 
     /// Waits for a place and a lock; `None` if another process made the attempt meanwhile.
     ///
-    /// The lock is taken by who has a place: of what this process cannot begin yet, others may begin.
-    async fn turn<'a>(&self, places: &'a Semaphore, attempt: &Attempt, rivalry: Rivalry) -> Option<Turn<'a>> {
+    /// The lock is taken by who has a place: of what this process cannot begin yet, others may begin. Who has one is not
+    /// `ahead` of the others any more.
+    async fn turn<'a>(
+        &self,
+        places: &'a Semaphore,
+        ahead: Option<OwnedSemaphorePermit>,
+        attempt: &Attempt,
+        rivalry: Rivalry,
+    ) -> Option<Turn<'a>> {
         let place = places.acquire().await.ok();
+        drop(ahead);
         let lock = match attempt.lock(Duration::ZERO).await {
             Acquired::AtOnce(lock) | Acquired::AfterOthers(lock) => lock,
             Acquired::Unavailable => return Some(Turn { place, lock: None }),
@@ -162,6 +217,21 @@ impl Places {
         }
         Some(Turn { place, lock: Some(lock) })
     }
+}
+
+/// Makes the packages of an attempt ready. Only so many do that `ahead` of the places for work, but for those that wait for a
+/// network: they are no reason for others to wait.
+async fn prepare(
+    attempt: &Attempt,
+    ahead: Option<OwnedSemaphorePermit>,
+    outages: &Arc<Outages>,
+) -> (Result<PreparedPackages, Fault>, Option<OwnedSemaphorePermit>) {
+    let mut preparing = Box::pin(attempt.prepare(outages));
+    if let Ok(prepared) = timeout(READY_AT_ONCE, &mut preparing).await {
+        return (prepared, ahead);
+    }
+    drop(ahead);
+    (preparing.await, None)
 }
 
 /// What it takes to work.

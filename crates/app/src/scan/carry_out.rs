@@ -8,8 +8,9 @@ use std::{
 use mangrove_domain::{
     failure::{CauseKey, FailureClass, Fault},
     observation::{DiskView, Observation},
-    plan::{Action, Plan, Step},
+    plan::{Plan, Step},
     ports::{Event, Phase},
+    row::Row,
     settle::{self, Moment, Settled},
     source::SourceId,
     state::State,
@@ -18,7 +19,7 @@ use mangrove_domain::{
 
 use super::{
     attempt::{Attempt, Ended},
-    builds::{Attempted, Builds, Rivalry},
+    builds::{Attempted, Builds, Planned, Rivalry},
     error::Error,
     needs::Needs,
     ports::Ports,
@@ -46,6 +47,13 @@ pub(super) struct CarryOut<'a> {
     pub(super) is_sealed: bool,
 }
 
+/// A step that is to be attempted, with what is known of its source.
+struct ToAttempt<'a> {
+    step: &'a Step,
+    observation: &'a Observation,
+    row: Option<Arc<Row>>,
+}
+
 impl CarryOut<'_> {
     pub(super) async fn run(&self, writer: &mut Writer<'_>, report: &mut Report) -> Result<(), Error> {
         let observations: HashMap<&SourceId, &Observation> =
@@ -54,7 +62,8 @@ impl CarryOut<'_> {
         for step in &self.plan.steps {
             let observation = observations.get(&step.source).copied();
             if step.action.is_attempt() {
-                attempts.extend(observation.and_then(|observation| self.attempt(step, observation, writer)));
+                let row = writer.row(&step.source).map(Arc::clone);
+                attempts.extend(observation.map(|observation| ToAttempt { step, observation, row }));
             } else {
                 let settled =
                     writer.settle(step, |row| settle::apply(row, observation, &step.action, self.moment(None)));
@@ -64,12 +73,7 @@ impl CarryOut<'_> {
         if attempts.is_empty() { Ok(()) } else { self.build(attempts, writer, report).await }
     }
 
-    fn attempt(
-        &self,
-        step: &Step,
-        observation: &Observation,
-        writer: &Writer<'_>,
-    ) -> Option<(Attempt, Action, String)> {
+    fn attempt(&self, ToAttempt { step, observation, row }: ToAttempt<'_>) -> Option<Planned> {
         let attempt = Attempt {
             ports: self.ports.clone(),
             loaders: self.loaders.clone(),
@@ -77,7 +81,7 @@ impl CarryOut<'_> {
             observation: observation.clone(),
             times: Mutex::default(),
             is_sealed: self.is_sealed,
-            row: writer.row(&step.source).map(Arc::clone),
+            row,
         };
         Some((attempt, step.action.clone(), step.verdict.to_string()))
     }
@@ -85,14 +89,17 @@ impl CarryOut<'_> {
     /// Runs the attempts; each is settled and accepted as it ends.
     async fn build(
         &self,
-        attempts: Vec<(Attempt, Action, String)>,
+        attempts: Vec<ToAttempt<'_>>,
         writer: &mut Writer<'_>,
         report: &mut Report,
     ) -> Result<(), Error> {
         let progress = self.request.progress.as_ref();
         progress.event(&Event::Started { phase: Phase::Build, total: u64::try_from(attempts.len()).ok() });
         let steps: HashMap<&SourceId, &Step> = self.plan.steps.iter().map(|step| (&step.source, step)).collect();
-        let mut builds = Builds::start(attempts, self.parallel_builds, self.rivalry);
+        let rows: Vec<Arc<Row>> = attempts.iter().filter_map(|attempt| attempt.row.clone()).collect();
+        let failures = rows.iter().filter_map(|row| row.failure());
+        let attempts = attempts.into_iter().filter_map(|attempt| self.attempt(attempt));
+        let mut builds = Builds::new(attempts, failures, self.parallel_builds, self.rivalry);
         loop {
             let next = tokio::select! {
                 biased;

@@ -27,7 +27,11 @@ impl Bundler for Counting {
         if code.starts_with("broken") {
             return Err(Fault::deterministic(Code::BUNDLE_FAILED, "syntax", "it is broken").into());
         }
-        Ok(Bundle { code, requirements: vec!["Deno".to_owned(), "node:fs".to_owned()] })
+        Ok(Bundle {
+            code,
+            requirements: vec!["Deno".to_owned(), "node:fs".to_owned()],
+            remarks: vec!["two\nlines".to_owned()],
+        })
     }
 }
 
@@ -171,10 +175,10 @@ fn everything_that_a_bundle_depends_on_is_in_the_key() {
         with_offer(wide("../vendor/aa/zod~members.js", &["z"])),
         with_offer(wide("../vendor/aa/zod~members.js", &["z", "y"])),
         change(&|request| {
-            request.inlined.push(BundleFile { path: "../vendor/aa/zod.js".to_owned(), code: "1;".into() })
+            request.inlined.push(BundleFile { path: "../vendor/aa/zod.js".to_owned(), code: "1;".into() });
         }),
         change(&|request| {
-            request.inlined.push(BundleFile { path: "../vendor/aa/zod.js".to_owned(), code: "2;".into() })
+            request.inlined.push(BundleFile { path: "../vendor/aa/zod.js".to_owned(), code: "2;".into() });
         }),
     ];
     assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());

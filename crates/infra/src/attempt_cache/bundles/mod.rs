@@ -16,12 +16,13 @@ use mangrove_domain::{
     ports::{AttemptCache, BuildFailure, BundleRequest, BundleStore, Bundler},
     route::Route,
 };
+use mangrove_fs::json_text;
 
 use super::{sealed, unsealed};
 use crate::bundler::embedded;
 
 /// How a remembered bundle is laid out, and its key made; part of the key.
-const FORMAT: u32 = 2_001;
+const FORMAT: u32 = 2_002;
 
 /// The embedded bundler behind a cache. Only bundles are remembered, never failures, and only which one it was: its text
 /// comes from the store, compared with its digest. A cache or a store that cannot be read costs the look-up and nothing else.
@@ -47,7 +48,9 @@ impl CachedBundler {
             }
         };
         match self.store.load(&BundleRef { entry: found.entry, vendors: Vec::new() }).await {
-            Ok(loaded) => Some(Bundle { code: loaded.code.to_string(), requirements: found.requirements }),
+            Ok(loaded) => {
+                Some(Bundle { code: loaded.code.to_string(), requirements: found.requirements, remarks: found.remarks })
+            }
             Err(error) => {
                 tracing::debug!(%error, "a remembered bundle cannot be used, building again");
                 None
@@ -91,26 +94,34 @@ impl Bundler for CachedBundler {
 struct Remembered {
     entry: StoredObject,
     requirements: Vec<String>,
+    remarks: Vec<String>,
 }
 
-/// The digest of the code, its length, and the requirements, one on each line.
+/// The digest of the code, its length, and a JSON array of requirements and remarks.
 fn encoded(bundle: &Bundle) -> Vec<u8> {
     let mut bytes = Digest::of(bundle.code.as_bytes()).as_bytes().to_vec();
     bytes.extend_from_slice(&(bundle.code.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(bundle.requirements.join("\n").as_bytes());
+    let texts = |texts: &[String]| Json::Array(texts.iter().map(|text| Json::from(text.as_str())).collect());
+    let said = Json::Array(vec![texts(&bundle.requirements), texts(&bundle.remarks)]);
+    bytes.extend_from_slice(said.to_string().as_bytes());
     bytes
 }
 
 fn decoded(bytes: &[u8]) -> Option<Remembered> {
     let (digest, rest) = bytes.split_first_chunk::<32>()?;
-    let (size, requirements) = rest.split_first_chunk::<8>()?;
-    let requirements = std::str::from_utf8(requirements).ok()?;
+    let (size, said) = rest.split_first_chunk::<8>()?;
+    let said = json_text::parse(std::str::from_utf8(said).ok()?).ok()?;
+    let [requirements, remarks] = said.as_array()? else { return None };
+    let texts = |texts: &Json| -> Option<Vec<String>> {
+        texts.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
+    };
     Some(Remembered {
         entry: StoredObject {
             key: ObjectKey::Extension(Digest::from_bytes(*digest)),
             size_bytes: u64::from_le_bytes(*size),
         },
-        requirements: requirements.lines().map(str::to_owned).collect(),
+        requirements: texts(requirements)?,
+        remarks: texts(remarks)?,
     })
 }
 
@@ -166,5 +177,4 @@ fn of_offer(offer: &Offer) -> String {
 }
 
 #[cfg(test)]
-#[path = "bundles_tests.rs"]
 mod tests;
