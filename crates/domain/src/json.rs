@@ -217,17 +217,24 @@ impl fmt::Display for Json {
 
 fn write_string(out: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     out.write_str("\"")?;
-    for character in text.chars() {
-        match character {
-            '"' => out.write_str("\\\"")?,
-            '\\' => out.write_str("\\\\")?,
-            '\n' => out.write_str("\\n")?,
-            '\r' => out.write_str("\\r")?,
-            '\t' => out.write_str("\\t")?,
-            control if u32::from(control) < 0x20 => write!(out, "\\u{:04x}", u32::from(control))?,
-            other => write!(out, "{other}")?,
+    let mut rest = text;
+    // What needs no escape goes on as it is, in one piece.
+    while let Some(at) = rest.find(|character: char| character < ' ' || character == '"' || character == '\\') {
+        let (plain, escaped) = rest.split_at(at);
+        out.write_str(plain)?;
+        let mut characters = escaped.chars();
+        match characters.next() {
+            Some('"') => out.write_str("\\\"")?,
+            Some('\\') => out.write_str("\\\\")?,
+            Some('\n') => out.write_str("\\n")?,
+            Some('\r') => out.write_str("\\r")?,
+            Some('\t') => out.write_str("\\t")?,
+            Some(control) => write!(out, "\\u{:04x}", u32::from(control))?,
+            None => {}
         }
+        rest = characters.as_str();
     }
+    out.write_str(rest)?;
     out.write_str("\"")
 }
 

@@ -7,7 +7,7 @@
 use std::{
     fs::File,
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use mangrove_domain::failure::Fault;
@@ -165,6 +165,9 @@ impl Opened {
 }
 
 fn open_inside(root: &Path, path: &Path) -> Result<File, Reason> {
+    if let Some(file) = open_without_looking(root, path) {
+        return Ok(file);
+    }
     let real = path.canonicalize()?;
     let root = if real.starts_with(root) { root.to_owned() } else { root.canonicalize()? };
     let Ok(below) = real.strip_prefix(&root) else { return Err(Reason::Outside { root, real }) };
@@ -173,6 +176,31 @@ fn open_inside(root: &Path, path: &Path) -> Result<File, Reason> {
     open_regular(&directory, below, AtFlags::SYMLINK_NOFOLLOW, |flags| {
         open_without_links(&directory, below, flags | OFlags::NOFOLLOW)
     })
+}
+
+/// Opens what lies below the root by its name, with no link on the way, where the kernel makes sure of that. `None` for
+/// everything else: a look at each directory on the way says what it is.
+fn open_without_looking(root: &Path, path: &Path) -> Option<File> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{ResolveFlags, openat2};
+        let below = path.strip_prefix(root).ok().filter(|below| !below.as_os_str().is_empty())?;
+        let is_plain = below.components().all(|component| matches!(component, Component::Normal(_)));
+        let directory = is_plain.then(|| {
+            openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        })?;
+        let directory = directory.ok()?;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        open_regular(&directory, below, AtFlags::SYMLINK_NOFOLLOW, |flags| {
+            openat2(&directory, below, flags | OFlags::NOFOLLOW, Mode::empty(), resolve)
+        })
+        .ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (root, path);
+        None
+    }
 }
 
 /// Opens what is free of links. If one takes the place of a directory at this very moment, the kernel refuses it.

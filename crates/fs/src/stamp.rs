@@ -1,10 +1,12 @@
 //! What the file system says of a path without opening it, and when that can be trusted.
 
 use std::{
+    collections::HashMap,
     io::Write as _,
     os::unix::fs::MetadataExt as _,
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use mangrove_domain::ports::FileStamp;
@@ -23,6 +25,8 @@ const SECOND_NS: i64 = 1_000_000_000;
 const FINE_GRANULARITY_NS: i64 = 20_000_000;
 /// File systems with whole or even seconds, and those that cannot be probed.
 const COARSE_GRANULARITY_NS: i64 = 2 * SECOND_NS;
+/// For how long a probe of a clock stands in for another one.
+const BELIEVED_FOR: Duration = Duration::from_secs(1);
 
 /// What a look at a path gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,6 +204,29 @@ impl Horizon {
             }
             Seen::Failed(_) => false,
         }
+    }
+}
+
+/// The latest probes of the clock of directories, for who reads one file after another.
+#[derive(Debug, Default)]
+pub struct LatestHorizons(Mutex<HashMap<PathBuf, (Horizon, Instant)>>);
+
+impl LatestHorizons {
+    /// As [`Horizon::now`], for a file that looks like `seen` before it is read. An earlier horizon proves the same of what is
+    /// older than it; the clock is probed again for what is not, and after a second, since clocks can be put back.
+    #[expect(clippy::disallowed_methods, reason = "measures how old a probe is")]
+    pub fn before_reading(&self, seen: &Seen, state_directory: Option<&Path>, root: &Path) -> Horizon {
+        let now = Instant::now();
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((horizon, at)) = latest.get(root)
+            && now.duration_since(*at) < BELIEVED_FOR
+            && !horizon.is_racy(seen)
+        {
+            return *horizon;
+        }
+        let horizon = Horizon::now(state_directory, root);
+        latest.insert(root.to_owned(), (horizon, now));
+        horizon
     }
 }
 

@@ -29,9 +29,10 @@ use crate::{
     parser::ModuleParser,
     path::{join, parent},
     places::{self, Context, Places, Prepared},
+    root::Root,
     roots::RootSpec,
     session::{Session, blocking},
-    view::{Listing, Node, Root, View},
+    view::{Listing, Node, View},
     walk::Candidates,
 };
 

@@ -24,10 +24,11 @@ use crate::{
     options::TreeOptions,
     parser::ParsedModule,
     path::parent,
+    root::Root,
     session::{Session, blocking},
     stat_cache::{Remembered, RememberedRoot},
     survey::claimed_type,
-    view::{Content, FileRecord, Listing, Memo, Root, View},
+    view::{Content, FileRecord, Listing, Memo, View},
     views::{REPOSITORY, SURROUNDINGS, unreachable_root},
 };
 

@@ -23,12 +23,7 @@ use mangrove_domain::{
 };
 use mangrove_fs::faults::{Operation, io_fault};
 
-use super::{
-    drivers,
-    path::join,
-    permissions,
-    view::{self, View},
-};
+use super::{drivers, path::join, permissions, root::Root, view::View};
 
 /// The markers of a repository, first in precedence first.
 pub const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
@@ -127,7 +122,7 @@ impl Layout {
     /// # Errors
     /// A fault if the marker cannot be read or parsed.
     pub fn of_repository(repository: &Path, documents: &dyn Documents) -> Result<Self, Fault> {
-        let root = view::Root::open(RootId::local(), Origin::Local, repository.to_owned())
+        let root = Root::open(RootId::local(), Origin::Local, repository.to_owned())
             .map_err(|error| io_fault(Operation::List, repository, &error))?;
         Self::read(&mut View::new(Arc::new(root), Arc::default(), None, false), documents, "")
     }

@@ -23,6 +23,7 @@ mod permissions;
 mod places;
 mod problems;
 mod resolve;
+mod root;
 mod roots;
 mod saved;
 mod session;

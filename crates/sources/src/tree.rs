@@ -24,6 +24,7 @@ use mangrove_domain::{
     watch::WatchList,
     workflow::WorkflowFiles,
 };
+use mangrove_fs::stamp::LatestHorizons;
 
 use crate::{
     config::Configs,
@@ -34,11 +35,12 @@ use crate::{
     options::TreeOptions,
     parse,
     path::parent,
+    root::Root,
     roots::{self, RootSpec},
     session::{Session, blocking},
     stat_cache::{self, Remembered},
     survey::{self, Surveyed},
-    view::{Root, View},
+    view::View,
     views::{FoundRoots, SURROUNDINGS, Views, look_ahead, unreachable_root},
     workflows,
 };
@@ -55,6 +57,8 @@ pub struct LocalTree {
     keeps_later: AtomicBool,
     /// Held as long as that takes.
     keeping: Arc<tokio::sync::Mutex<()>>,
+    /// Of the clocks by which files are read between surveys.
+    latest_horizons: Arc<LatestHorizons>,
 }
 
 impl LocalTree {
@@ -77,7 +81,15 @@ impl LocalTree {
         let layout = Layout::read(&mut base, options.documents.as_ref(), "")
             .map_err(|fault| ObserveError::Repository { fault })?;
         let (memory, keeping) = (Arc::default(), Arc::default());
-        Ok(Self { options, layout, memory, turn: tokio::sync::Mutex::default(), keeps_later: false.into(), keeping })
+        Ok(Self {
+            options,
+            layout,
+            memory,
+            turn: tokio::sync::Mutex::default(),
+            keeps_later: false.into(),
+            keeping,
+            latest_horizons: Arc::default(),
+        })
     }
 
     /// The repository's directory, without symbolic links.
@@ -176,7 +188,9 @@ impl LocalTree {
         let memo = remembered(&self.memory, &self.options.state_directory)
             .map(|remembered| remembered.memo_at_hand(root))
             .unwrap_or_default();
-        Ok(Some(View::new(opened, memo, self.options.writable_state(), false)))
+        let mut view = View::new(opened, memo, self.options.writable_state(), false);
+        view.latest_horizons = Arc::clone(&self.latest_horizons);
+        Ok(Some(view))
     }
 
     /// Names the question that a survey answers.

@@ -5,7 +5,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs, io,
-    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,28 +13,17 @@ use mangrove_domain::{
     digest::Digest,
     failure::{FailureClass, Fault},
     problem::Code,
-    source::{Origin, RootId},
     survey::SurveyStatistics,
 };
 use mangrove_fs::{
     faults::{Operation, io_fault},
     read::{self, FileKind, ReadError, Reason, Within},
-    stamp::{Horizon, NodeKind, Seen},
+    stamp::{Horizon, LatestHorizons, NodeKind, Seen},
     walk::Cut,
 };
 use serde::{Deserialize, Serialize};
 
-use super::parser::ParsedModule;
-
-/// A directory that sources lie below.
-#[derive(Debug)]
-pub(super) struct Root {
-    pub(super) id: RootId,
-    pub(super) origin: Origin,
-    /// Absolute, without symbolic links.
-    pub(super) directory: PathBuf,
-    pub(super) handle: OwnedFd,
-}
+use super::{parser::ParsedModule, root::Root};
 
 /// What is known of one directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +116,8 @@ pub(super) struct View {
     pub(super) files: BTreeMap<String, Arc<FileRecord>>,
     pub(super) statistics: SurveyStatistics,
     pub(super) horizon: Option<Horizon>,
+    /// What other views found out about the clock.
+    pub(super) latest_horizons: Arc<LatestHorizons>,
 }
 
 /// A file that was opened.
@@ -147,28 +137,6 @@ pub(super) struct ReadJob {
     pub(super) old: Option<Arc<FileRecord>>,
 }
 
-impl Root {
-    /// Opens a directory; `directory` must be free of symbolic links.
-    pub(super) fn open(id: RootId, origin: Origin, directory: PathBuf) -> io::Result<Self> {
-        let handle = rustix::fs::open(
-            &directory,
-            rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
-            rustix::fs::Mode::empty(),
-        )?;
-        Ok(Self { id, origin, directory, handle })
-    }
-
-    pub(super) fn absolute(&self, path: &str) -> PathBuf {
-        if path.is_empty() { self.directory.clone() } else { self.directory.join(path) }
-    }
-
-    /// Where `path` really lies below the root; `Ok(None)` if that is outside.
-    pub(super) fn canonical(&self, path: &str) -> io::Result<Option<String>> {
-        let real = fs::canonicalize(self.absolute(path))?;
-        Ok(real.strip_prefix(&self.directory).ok().and_then(Path::to_str).map(str::to_owned))
-    }
-}
-
 impl View {
     pub(super) fn new(root: Arc<Root>, memo: Arc<Memo>, state_directory: Option<PathBuf>, rehash: bool) -> Self {
         Self {
@@ -181,6 +149,7 @@ impl View {
             files: BTreeMap::new(),
             statistics: SurveyStatistics::default(),
             horizon: None,
+            latest_horizons: Arc::default(),
         }
     }
 
@@ -193,8 +162,11 @@ impl View {
         seen
     }
 
-    fn horizon(&mut self) -> Horizon {
-        *self.horizon.get_or_insert_with(|| Horizon::now(self.state_directory.as_deref(), &self.root.directory))
+    /// The moment before which stamps prove something; to be asked before what looks like `seen` is read.
+    fn horizon(&mut self, seen: &Seen) -> Horizon {
+        *self.horizon.get_or_insert_with(|| {
+            self.latest_horizons.before_reading(seen, self.state_directory.as_deref(), &self.root.directory)
+        })
     }
 
     /// The listing of a directory, `""` being the root.
@@ -220,7 +192,7 @@ impl View {
             Seen::There(stat) if stat.kind != NodeKind::Directory => return quiet(Listing::Absent),
             Seen::There(_) => {}
         }
-        let horizon = self.horizon();
+        let horizon = self.horizon(&seen);
         match self.root.canonical(path) {
             Ok(Some(_)) => {}
             Ok(None) => return quiet(Listing::Outside),
@@ -297,7 +269,7 @@ impl View {
             return None;
         }
         let keep_text = keep_text || old.as_ref().is_some_and(|old| old.has_text());
-        let horizon = self.horizon();
+        let horizon = self.horizon(&seen);
         Some(ReadJob { root: Arc::clone(&self.root), path: path.to_owned(), seen, horizon, keep_text, old })
     }
 

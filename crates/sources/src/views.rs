@@ -23,9 +23,10 @@ use mangrove_fs::{
 use crate::{
     layout::Layout,
     options::TreeOptions,
+    root::Root,
     roots::{self, RootInputs, Roots},
     stat_cache::{Remembered, Stamp},
-    view::{Memo, Root, View},
+    view::{Memo, View},
 };
 
 /// Names the view of the whole file system: what lies outside and decides which roots there are.

@@ -78,8 +78,8 @@ impl Inner {
             }
             Ok(Presence::Present)
         };
-        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(4);
-        if bundles.len() <= ONE_THREAD_UP_TO || threads == 1 {
+        let threads = threads_for(bundles.len());
+        if threads == 1 {
             return bundles.iter().map(look).collect();
         }
         std::thread::scope(|scope| {
@@ -112,8 +112,8 @@ impl Inner {
             }
             Ok(true)
         };
-        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(4);
-        if objects.len() <= ONE_THREAD_UP_TO || threads == 1 {
+        let threads = threads_for(objects.len());
+        if threads == 1 {
             return all(objects);
         }
         std::thread::scope(|scope| {
@@ -126,6 +126,14 @@ impl Inner {
             Ok(holds)
         })
     }
+}
+
+/// How many threads look at so many. The system is asked only where it matters: it reads files to answer.
+fn threads_for(count: usize) -> usize {
+    if count <= ONE_THREAD_UP_TO {
+        return 1;
+    }
+    std::thread::available_parallelism().map_or(1, NonZero::get).min(4)
 }
 
 pub(super) fn presence_of(object: &StoredObject, size: Option<u64>) -> Presence {
