@@ -186,30 +186,44 @@ fn on_the_reference(program: &Path, options: &Options) -> Result<Vec<Line>> {
     if options.only == Some(Only::Daemon) {
         return daemon();
     }
-    let mut lines = vec![
-        Line::new("cold scan, per entry", milliseconds(cold.wall) / as_number(options.entries), "ms").at_most(15.0),
-        Line::new("cold scan, peak memory", mebibytes(cold.memory.bytes), "MiB")
-            .at_most(400.0)
-            .noting(cold.memory.kind),
-    ];
+    let mut lines = told(
+        options,
+        vec![
+            Line::new("cold scan, per entry", milliseconds(cold.wall) / as_number(options.entries), "ms").at_most(15.0),
+            Line::new("cold scan, peak memory", mebibytes(cold.memory.bytes), "MiB")
+                .at_most(400.0)
+                .noting(cold.memory.kind),
+        ],
+    );
     let git = committed(directory)?;
-    lines.extend(warm(&mangrove, &git, directory, options)?);
-    lines.extend(yardsticks::measure(directory, options.runs)?);
-    lines.extend(start::measure(program, &mangrove, options.runs)?);
-    lines.extend(callgrind::measure(program, directory, options)?);
-    lines.extend(shared_file::measure(&mangrove, directory, &git, options)?);
-    lines.extend(unhealthy::measure(program, options)?);
-    lines.extend(calls::measure(program, directory, options.calls)?);
+    lines.extend(told(options, warm(&mangrove, &git, directory, options)?));
+    lines.extend(told(options, yardsticks::measure(directory, options.runs)?));
+    lines.extend(told(options, start::measure(program, &mangrove, options.runs)?));
+    lines.extend(told(options, callgrind::measure(program, directory, options)?));
+    lines.extend(told(options, shared_file::measure(&mangrove, directory, &git, options)?));
+    lines.extend(told(options, unhealthy::measure(program, options)?));
+    lines.extend(told(options, calls::measure(program, directory, options.calls)?));
     if options.only.is_none() {
-        lines.extend(daemon()?);
-        lines.extend(packages::measure(program, options)?);
-        lines.extend(data_and_steps(program, options)?);
+        lines.extend(told(options, daemon()?));
+        lines.extend(told(options, packages::measure(program, options)?));
+        lines.extend(told(options, data_and_steps(program, options)?));
     }
-    lines.push(resolve::measure(options.index_types)?);
-    lines.push(package::cold_scan(program, options)?);
-    lines.extend(catalog::measure(options.catalog_rows)?);
-    lines.extend(growth::measure(program, options)?);
+    lines.extend(told(options, vec![resolve::measure(options.index_types)?]));
+    lines.extend(told(options, vec![package::cold_scan(program, options)?]));
+    lines.extend(told(options, catalog::measure(options.catalog_rows)?));
+    lines.extend(told(options, growth::measure(program, options)?));
     Ok(lines)
+}
+
+/// Says each line when it is measured, to whoever waits for all of them.
+#[expect(clippy::print_stderr, reason = "a benchmark talks to its terminal")]
+fn told<Lines: AsRef<[Line]>>(options: &Options, lines: Lines) -> Lines {
+    if options.with_machine {
+        for line in lines.as_ref() {
+            eprintln!("{}", line.cells().join("  "));
+        }
+    }
+    lines
 }
 
 impl Report {

@@ -74,7 +74,7 @@ impl Line {
         Some(if holds { "ok" } else { "short" })
     }
 
-    fn cells(&self) -> [String; 6] {
+    pub(crate) fn cells(&self) -> [String; 6] {
         let unit = if self.unit == "exponent" { String::new() } else { format!(" {}", self.unit) };
         let bound = match self.bound {
             None => String::new(),
