@@ -26,6 +26,7 @@ pub(super) fn has_legacy_decorators(compiler_options: &Json) -> bool {
 }
 
 /// The settings with one for JSX that the embedded bundler knows, where what it makes of the sources is thrown away.
+#[cfg(feature = "deno")]
 pub(super) fn without_precompile(compiler_options: &Json) -> Json {
     let known = |(name, value): &(String, Json)| {
         let is_it = name == "jsx" && value.as_str() == Some("precompile");
