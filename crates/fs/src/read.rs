@@ -183,16 +183,14 @@ fn open_inside(root: &Path, path: &Path) -> Result<File, Reason> {
 fn open_without_looking(root: &Path, path: &Path) -> Option<File> {
     #[cfg(target_os = "linux")]
     {
-        use rustix::fs::{ResolveFlags, openat2};
         let below = path.strip_prefix(root).ok().filter(|below| !below.as_os_str().is_empty())?;
         let is_plain = below.components().all(|component| matches!(component, Component::Normal(_)));
         let directory = is_plain.then(|| {
             openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
         })?;
         let directory = directory.ok()?;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         open_regular(&directory, below, AtFlags::SYMLINK_NOFOLLOW, |flags| {
-            openat2(&directory, below, flags | OFlags::NOFOLLOW, Mode::empty(), resolve)
+            open_beneath(&directory, below, flags | OFlags::NOFOLLOW)
         })
         .ok()
     }
@@ -206,16 +204,19 @@ fn open_without_looking(root: &Path, path: &Path) -> Option<File> {
 /// Opens what is free of links. If one takes the place of a directory at this very moment, the kernel refuses it.
 fn open_without_links(directory: &OwnedFd, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
     #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{ResolveFlags, openat2};
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        match openat2(directory, below, flags, Mode::empty(), resolve) {
-            // Kernels before 5.6, and some containers, do not have it.
-            Err(Errno::NOSYS | Errno::PERM) => {}
-            outcome => return outcome,
-        }
+    match open_beneath(directory, below, flags) {
+        // Kernels before 5.6, and some containers, do not have it.
+        Err(Errno::NOSYS | Errno::PERM) => {}
+        outcome => return outcome,
     }
     openat(directory, below, flags, Mode::empty())
+}
+
+/// The kernel refuses links on the way, and ways out of the directory.
+#[cfg(target_os = "linux")]
+fn open_beneath(directory: &OwnedFd, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+    use rustix::fs::{ResolveFlags, openat2};
+    openat2(directory, below, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)
 }
 
 /// Opens what is a regular file before and after it is opened: nothing else is, for opening alone may do something.

@@ -26,6 +26,20 @@ impl ExtensionError {
         }
     }
 
+    /// The same, saying this as well.
+    pub(super) fn adding(self, more: &str) -> Self {
+        match self {
+            Self::Failed(fault) => {
+                let message = format!("{}; {more}", fault.message);
+                Self::Failed(Fault { message, ..fault })
+            }
+            Self::Refused(problem) => {
+                let message = format!("{}; {more}", problem.message);
+                Problem { message, ..*problem }.into()
+            }
+        }
+    }
+
     /// True if the same may succeed later without anybody doing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {

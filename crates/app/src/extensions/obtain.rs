@@ -109,17 +109,13 @@ fn from_a_path(entry: &LockEntry, error: ExtensionError) -> ExtensionError {
     let origin = format!(
         "the lockfile names no registry for {name}: it was pulled from an archive or a directory, or by an older program"
     );
-    match error {
-        ExtensionError::Failed(fault) => {
-            let message = format!("{}; {origin}", fault.message);
-            ExtensionError::Failed(Fault { message, ..fault })
-        }
+    match error.adding(&origin) {
         ExtensionError::Refused(problem) => {
             let again = UserAction::PullExtension { name: "PATH".to_owned(), is_forced: false };
             let advice = Advice::new("pull it from where it came from: ").and(again);
-            let message = format!("{}; {origin}", problem.message);
-            Problem { message, ..*problem }.advise(advice).into()
+            problem.advise(advice).into()
         }
+        failed @ ExtensionError::Failed(_) => failed,
     }
 }
 

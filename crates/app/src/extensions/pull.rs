@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mangrove_domain::{
     advice::{Advice, UserAction},
-    failure::Fault,
     outage::Outages,
     ports::{Placement, PulledFiles, Update},
     problem::{Code, Problem},
@@ -272,16 +271,7 @@ fn needed_by(chain: &[String], error: ExtensionError) -> ExtensionError {
         "it is needed by {}; one that is there already, also from an archive or a directory, is not asked for",
         needing.join(", and that by ")
     );
-    match error {
-        ExtensionError::Failed(fault) => {
-            let message = format!("{}; {needs}", fault.message);
-            ExtensionError::Failed(Fault { message, ..fault })
-        }
-        ExtensionError::Refused(problem) => {
-            let message = format!("{}; {needs}", problem.message);
-            Problem { message, ..*problem }.into()
-        }
-    }
+    error.adding(&needs)
 }
 
 enum Newest {

@@ -7,8 +7,13 @@ const ONE_THREAD_UP_TO: usize = 64;
 
 /// What `work` makes of each, in their order, on as many threads as there are processors, at most four.
 pub(super) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(4);
-    if threads == 1 || items.len() <= ONE_THREAD_UP_TO {
+    // The system reads files to say how many processors there are: it is asked only where that matters.
+    let threads = if items.len() <= ONE_THREAD_UP_TO {
+        1
+    } else {
+        std::thread::available_parallelism().map_or(1, NonZero::get).min(4)
+    };
+    if threads == 1 {
         return items.iter().map(work).collect();
     }
     let work = &work;
