@@ -413,6 +413,35 @@ methods: {{any: {{arguments: {{value: '${{{{ inputs.n }}}}'}}}}}}
     }
 }
 
+/// Decision 0012: of the definition that a method is called by, and of the workflow that calls it.
+#[test]
+fn a_declared_integer_is_divided_as_one() {
+    const INPUTS: &str =
+        "{n: {type: integer, default: 7}, m: {default: 7}, l: {type: array, items: {type: integer}, default: [7]}}";
+    const VALUE: &str = "'${{ [inputs.n / 2, inputs.m / 2, inputs.l[0] / 2, inputs.n / 2.0] }}'";
+    let definition = format!(
+        "//- /models/typed.yaml
+id: 11111111-1111-4111-8111-111111111111
+name: typed
+type: '@t/echo'
+inputs: {INPUTS}
+methods: {{any: {{arguments: {{value: {VALUE}}}}}}}
+"
+    );
+    let sandbox = echo(&definition);
+    let found = run(&sandbox, &["model", "method", "run", "typed", "any"]);
+    assert_eq!(found["arguments"]["value"], json!([3, 3.5, 3, 3.5]), "{found}");
+    let found = run(&sandbox, &["model", "method", "run", "typed", "any", "--input", "n=9.0"]);
+    assert_eq!(found["arguments"]["value"][0], json!(4), "{found}");
+
+    let task = "{type: model_method, modelType: '@t/echo', modelName: o, methodName: any, inputs: {value: ";
+    let by_workflow =
+        workflow(&format!("{task}{VALUE}}}}}")).replace("name: w\n", &format!("name: w\ninputs: {INPUTS}\n"));
+    let sandbox = echo(&by_workflow);
+    let found = run(&sandbox, &["workflow", "run", "w"]);
+    assert_eq!(found["arguments"]["value"], json!([3, 3.5, 3, 3.5]), "{found}");
+}
+
 #[test]
 fn what_validation_finds_keeps_a_workflow_from_beginning() {
     let second = workflow("{type: model_method, modelIdOrName: hello, methodName: say}");

@@ -136,7 +136,7 @@ async fn value(lookups: &DataLookups, expression: &str) -> Result<String, String
     let variables = Json::object([("inputs", Json::object([("n", Json::Number(Number::Float(3.0)))]))]);
     let answers = Answers::default();
     for _ in 0..10 {
-        match parsed.evaluate(&variables, &answers) {
+        match parsed.evaluate((&variables).into(), &answers) {
             Ok(value) => return Ok(value.to_string()),
             Err(error) => match error.kind {
                 ExpressionErrorKind::Waiting(call) => {

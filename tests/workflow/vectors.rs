@@ -70,7 +70,7 @@ impl World {
         let variables = [("HOME", "/r"), ("API_TOKEN", "t0ken")];
         Self {
             environment: Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()),
-            scope: Scope::new(inputs, run).with_self(json("{item: {k: 1}}")),
+            scope: Scope::new(inputs, &Json::Null, run).with_self(json("{item: {k: 1}}")),
             data: Data::default(),
         }
     }

@@ -184,6 +184,20 @@ const LAYERS: &[Layer] = &[
         ours_in_tests: &["mangrove-testkit"],
         outside: None,
     },
+    // Tests only; nothing of ours depends on it.
+    Layer {
+        name: "mangrove-fuzz",
+        ours: &[
+            "mangrove-daemon",
+            "mangrove-domain",
+            "mangrove-fs",
+            "mangrove-infra",
+            "mangrove-npm",
+            "mangrove-sources",
+        ],
+        ours_in_tests: &[],
+        outside: Some(&["fastrand", "flate2", "libfuzzer-sys", "tar", "tempfile", "tokio"]),
+    },
     Layer { name: "mangrove-testkit", ours: &["mangrove-domain"], ours_in_tests: &[], outside: None },
     Layer { name: "xtask", ours: &[], ours_in_tests: &[], outside: Some(&["anyhow", "serde_json"]) },
 ];

@@ -11,6 +11,7 @@ use crate::{
     document::Node,
     json::{Json, Number},
     json_text,
+    ports::ANY_ITEM,
 };
 
 /// How deep values are looked at.
@@ -148,6 +149,31 @@ pub fn with_defaults(schema: &Json, inputs: Json) -> Json {
         }
     }
     Json::Object(members)
+}
+
+/// The paths of the values that a schema declares as integers and not also as numbers; [`ANY_ITEM`] stands in them for each
+/// item of a list.
+#[must_use]
+pub fn integers(schema: &Json) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    integers_at(schema, &mut Vec::new(), &mut found);
+    found
+}
+
+fn integers_at(schema: &Json, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+    let types = types(schema);
+    if types.contains(&"integer") && !types.contains(&"number") {
+        found.push(path.clone());
+    }
+    if path.len() == MAX_DEPTH {
+        return;
+    }
+    let items = schema.get("items").map(|items| (ANY_ITEM, items));
+    for (name, schema) in properties(schema).iter().map(|(name, schema)| (name.as_str(), schema)).chain(items) {
+        path.push(name.to_owned());
+        integers_at(schema, path, found);
+        path.pop();
+    }
 }
 
 /// Every way in which a value breaks its schema, sorted by path.

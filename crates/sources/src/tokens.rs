@@ -65,10 +65,12 @@ fn export(
             } else {
                 local
             };
+            // A list may end in the middle of an export, as it does while somebody types.
+            let Some((place, _)) = tokens.get(at) else { break };
             if !is_type && name != "default" {
-                exports.push((tokens[at].0, name.to_owned()));
+                exports.push((*place, name.to_owned()));
                 if let Some(value) = declared_value(tokens, local) {
-                    literals(text, tokens, tokens[at].0, value, name, module);
+                    literals(text, tokens, *place, value, name, module);
                 }
             }
             at += 1;

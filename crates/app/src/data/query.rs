@@ -96,14 +96,14 @@ impl Query {
 
     /// True if the predicate holds for a record. One on which it fails does not fit.
     pub(super) fn fits(&self, record: &Json) -> bool {
-        self.predicate.evaluate(record, &NoFunctions) == Ok(Json::Bool(true))
+        self.predicate.evaluate(record.into(), &NoFunctions) == Ok(Json::Bool(true))
     }
 
     /// What is told of a record: itself, or what was asked for; `null` if that fails.
     pub(super) fn told(&self, record: Json) -> Json {
         match &self.select {
             None => record,
-            Some(select) => select.evaluate(&with_namespace(record), &NoFunctions).unwrap_or_default(),
+            Some(select) => select.evaluate((&with_namespace(record)).into(), &NoFunctions).unwrap_or_default(),
         }
     }
 }

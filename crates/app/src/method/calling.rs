@@ -113,7 +113,7 @@ impl Caller {
         Self {
             services: services.clone(),
             repository: repository.to_owned(),
-            scope: Scope::new(Json::Object(Vec::new()), Json::Object(Vec::new())),
+            scope: Scope::new(Json::Object(Vec::new()), &Json::Null, Json::Object(Vec::new())),
             checks: CheckOptions::default(),
             driver: None,
             chain: CallChain::default(),

@@ -81,7 +81,8 @@ pub(super) async fn prepare(
     let global_arguments = definition.global_arguments.as_ref().map_or_else(|| Json::Object(Vec::new()), Node::to_json);
     let itself = arguments::merge(&[&about, &Json::object([("globalArguments", global_arguments)])]);
     let scope = call.scope.with_self(itself);
-    let scope = scope.with("inputs", inputs_of(services, call, &inputs, &scope)?);
+    let declared = inputs::schema(definition.inputs.as_ref());
+    let scope = scope.with_inputs(inputs_of(services, call, &inputs, &scope)?, &declared);
     let renderer = Renderer { scope: &scope, ..of_step };
     let (given, unresolved) = globals(&renderer, definition.global_arguments.as_ref()).await?;
     let given = match callee {

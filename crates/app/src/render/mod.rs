@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use mangrove_domain::{
     document::{Node, NodeValue},
     json::Json,
-    ports::{ExpressionError, ExpressionErrorKind, Expressions, ParsedExpression},
+    ports::{ExpressionError, ExpressionErrorKind, Expressions, ParsedExpression, Variables},
     position::Position,
     problem::Code,
     run::RunProblem,
@@ -247,7 +247,8 @@ impl Renderer<'_> {
         let variables = self.variables(parsed.references()).await.map_err(failed)?;
         let mut answers = Answers::default();
         let value = loop {
-            match parsed.evaluate(&variables, &answers) {
+            let variables = Variables { values: &variables, integers: self.scope.integers() };
+            match parsed.evaluate(variables, &answers) {
                 Ok(value) => break value,
                 Err(ExpressionError { kind: ExpressionErrorKind::Waiting(call), .. }) => {
                     if answers.len() == MAXIMUM_CALLS {

@@ -2,21 +2,23 @@
 
 use std::sync::Arc;
 
-use mangrove_domain::json::Json;
+use mangrove_domain::{inputs, json::Json};
 
 /// The names that expressions may use, beside `env` and what [`Lookups`](super::Lookups) find.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scope {
     variables: Vec<(String, Arc<Json>)>,
+    /// The paths of what is declared as an integer: see [`Variables`](mangrove_domain::ports::Variables).
+    integers: Arc<[Vec<String>]>,
 }
 
 impl Scope {
-    /// `inputs`, `run` and its `workflowRunId`, and an empty `self`.
+    /// `inputs` of a schema, `run` and its `workflowRunId`, and an empty `self`.
     #[must_use]
-    pub fn new(inputs: Json, run: Json) -> Self {
+    pub fn new(inputs: Json, schema: &Json, run: Json) -> Self {
         let id = run.get("id").cloned().unwrap_or_default();
-        Self { variables: Vec::new() }
-            .with("inputs", inputs)
+        Self::empty()
+            .with_inputs(inputs, schema)
             .with("run", run)
             .with("workflowRunId", id)
             .with_self(Json::Object(Vec::new()))
@@ -25,15 +27,34 @@ impl Scope {
     /// What the inputs of a trigger may use: `webhook`, if it was one.
     #[must_use]
     pub fn of_trigger(webhook: Option<Json>) -> Self {
-        let empty = Self { variables: Vec::new() };
+        let empty = Self::empty();
         webhook.map_or(empty.clone(), |webhook| empty.with("webhook", webhook))
+    }
+
+    fn empty() -> Self {
+        Self { variables: Vec::new(), integers: Arc::default() }
     }
 
     /// The same scope with another value of this name.
     #[must_use]
     pub fn with(&self, name: &str, value: Json) -> Self {
         let kept = self.variables.iter().filter(|(known, _)| known != name).cloned();
-        Self { variables: kept.chain([(name.to_owned(), Arc::new(value))]).collect() }
+        let variables = kept.chain([(name.to_owned(), Arc::new(value))]).collect();
+        Self { variables, integers: Arc::clone(&self.integers) }
+    }
+
+    /// The same scope with other `inputs`. What their schema does not name is declared as it was.
+    #[must_use]
+    pub fn with_inputs(&self, inputs: Json, schema: &Json) -> Self {
+        let names = inputs::properties(schema);
+        let is_named =
+            |path: &&Vec<String>| path.get(1).is_some_and(|name| names.iter().any(|(known, _)| known == name));
+        let before = self.integers.iter().filter(|path| !is_named(path)).cloned();
+        let own = inputs::integers(schema).into_iter().map(|mut path| {
+            path.insert(0, "inputs".to_owned());
+            path
+        });
+        Self { integers: before.chain(own).collect(), ..self.with("inputs", inputs) }
     }
 
     /// The same scope with another `self`.
@@ -46,6 +67,11 @@ impl Scope {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Json> {
         self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// The paths of what is declared as an integer.
+    pub(super) fn integers(&self) -> &[Vec<String>] {
+        &self.integers
     }
 
     /// Every name, with its value if one of the paths begins with it.

@@ -29,14 +29,15 @@ pub trait Expressions: Send + Sync {
     /// # Errors
     /// [`ExpressionError`] if the text is no expression, or has no value.
     fn evaluate(&self, expression: &str, variables: &Json) -> Result<Json, ExpressionError> {
-        self.parse(expression)?.evaluate(variables, &NoFunctions)
+        self.parse(expression)?.evaluate(variables.into(), &NoFunctions)
     }
 }
 
 /// An expression, ready to be evaluated any number of times.
 ///
-/// Numbers in `variables` and in answers are doubles to an expression, whole or not. A whole double of up to 53 bits that
-/// an expression yields comes back as [`Number::Integer`](crate::json::Number::Integer).
+/// Numbers in [`Variables`] and in answers are doubles to an expression, whole or not, but for those that are declared as
+/// integers. A whole double of up to 53 bits that an expression yields comes back as
+/// [`Number::Integer`](crate::json::Number::Integer).
 pub trait ParsedExpression: Debug + Send + Sync {
     /// The variables that an expression may read, each as a path: its name, then the members that are taken of it by
     /// constant names (`inputs.zone["id"]` is `["inputs", "zone", "id"]`). Sorted, each once.
@@ -53,12 +54,31 @@ pub trait ParsedExpression: Debug + Send + Sync {
     /// Which functions of [`ExpressionFunctions`] the expression calls, by name. Sorted, each once.
     fn functions(&self) -> &[String];
 
-    /// The value, where `variables` is an object whose members are the names the expression may use.
+    /// The value.
     ///
     /// # Errors
     /// [`ExpressionErrorKind::Failed`] if it has no value, [`ExpressionErrorKind::Waiting`] if a function that decides it
     /// has not been answered yet.
-    fn evaluate(&self, variables: &Json, functions: &dyn ExpressionFunctions) -> Result<Json, ExpressionError>;
+    fn evaluate(&self, variables: Variables<'_>, functions: &dyn ExpressionFunctions) -> Result<Json, ExpressionError>;
+}
+
+/// What an expression may read.
+#[derive(Clone, Copy, Debug)]
+pub struct Variables<'v> {
+    /// An object whose members are the names that the expression may use.
+    pub values: &'v Json,
+    /// The paths of numbers that are ints to the expression where they are whole: those that somebody declares as
+    /// integers. Each begins with the name of a variable; [`ANY_ITEM`] stands for each item of a list.
+    pub integers: &'v [Vec<String>],
+}
+
+/// Stands in a path for each item of a list.
+pub const ANY_ITEM: &str = "[]";
+
+impl<'v> From<&'v Json> for Variables<'v> {
+    fn from(values: &'v Json) -> Self {
+        Self { values, integers: &[] }
+    }
 }
 
 /// The names of the functions that [`ExpressionFunctions`] answers.

@@ -62,8 +62,8 @@ pub use documents::{DocumentError, Documents};
 pub use entropy::Entropy;
 pub use export_inspector::{ExportInspector, InspectRequest};
 pub use expressions::{
-    EXPRESSION_FUNCTIONS, ExpressionError, ExpressionErrorKind, ExpressionFunctions, Expressions, FunctionCall,
-    NoFunctions, ParsedExpression,
+    ANY_ITEM, EXPRESSION_FUNCTIONS, ExpressionError, ExpressionErrorKind, ExpressionFunctions, Expressions,
+    FunctionCall, NoFunctions, ParsedExpression, Variables,
 };
 pub use extension_packages::{ExtensionPackages, LocalPackage};
 pub use extension_registry::ExtensionRegistry;

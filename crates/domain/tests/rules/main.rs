@@ -11,6 +11,7 @@ mod claims;
 mod decide;
 mod faults;
 mod index;
+mod inputs;
 mod notation;
 mod plan;
 mod properties;

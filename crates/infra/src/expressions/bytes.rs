@@ -42,7 +42,7 @@ pub(super) fn string<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Answer<'b, 'v> {
 pub(super) fn json<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Answer<'b, 'v> {
     let value = mangrove_fs::json_text::parse(text("json", &arguments)?);
     let value = value.map_err(|error| ExecutionError::function_error("json", error))?;
-    Ok(CowVal::Owned(values::from_json(&value)))
+    Ok(CowVal::Owned(values::from_json(&value, &[])))
 }
 
 /// `bytes.at(index)`: one byte.

@@ -50,7 +50,7 @@ impl<'a> Asked<'a> {
 
     fn answer(&self, call: FunctionCall) -> Result<Box<dyn Val>, ExecutionError> {
         match self.functions.call(&call) {
-            Some(Ok(value)) => Ok(values::from_json(&value)),
+            Some(Ok(value)) => Ok(values::from_json(&value, &[])),
             Some(Err(message)) => Err(ExecutionError::function_error(&call.name, message)),
             None => {
                 let message = "is not known yet";

@@ -30,7 +30,7 @@ use std::{
 use cel::{Context, Env, IdedExpr, Value};
 use mangrove_domain::{
     json::Json,
-    ports::{ExpressionError, ExpressionErrorKind, ExpressionFunctions, Expressions, ParsedExpression},
+    ports::{ExpressionError, ExpressionErrorKind, ExpressionFunctions, Expressions, ParsedExpression, Variables},
     workflow::rewrites,
 };
 
@@ -130,7 +130,7 @@ impl ParsedExpression for Parsed {
         &self.functions
     }
 
-    fn evaluate(&self, variables: &Json, functions: &dyn ExpressionFunctions) -> Result<Json, ExpressionError> {
+    fn evaluate(&self, variables: Variables<'_>, functions: &dyn ExpressionFunctions) -> Result<Json, ExpressionError> {
         let asked = Asked::new(functions);
         // The interpreter has panicked on unusual values before; an expression must never end the process.
         let run = || catch_unwind(AssertUnwindSafe(|| self.run(variables, &asked)));
@@ -154,17 +154,19 @@ impl ParsedExpression for Parsed {
 }
 
 impl Parsed {
-    fn run(&self, variables: &Json, asked: &Asked<'_>) -> Result<Json, String> {
-        let members = variables.as_object().unwrap_or_default();
+    fn run(&self, variables: Variables<'_>, asked: &Asked<'_>) -> Result<Json, String> {
+        let members = variables.values.as_object().unwrap_or_default();
+        let all_integers: Vec<&[String]> = variables.integers.iter().map(Vec::as_slice).collect();
         let mut context = Context::with_env(Arc::clone(&self.environment));
         for (name, value) in members {
+            let integers = values::below(&all_integers, name);
             match (self.reads.get(name), value) {
                 (None, _) => {}
                 (Some(Some(read)), Json::Object(all)) => {
                     let read = all.iter().filter(|(member, _)| read.contains(member));
-                    context.add_variable_as_val(name.as_str(), Box::new(values::from_members(read)));
+                    context.add_variable_as_val(name.as_str(), Box::new(values::from_members(read, &integers)));
                 }
-                (Some(_), value) => context.add_variable_as_val(name.as_str(), values::from_json(value)),
+                (Some(_), value) => context.add_variable_as_val(name.as_str(), values::from_json(value, &integers)),
             }
         }
         if !self.functions.is_empty() {
@@ -361,7 +363,7 @@ mod tests {
         let parsed = CelExpressions.parse(text).expect("an expression");
         assert_eq!(parsed.functions(), ["data.latest", "data.version"]);
         assert_eq!(parsed.references(), [["inputs", "n"]]);
-        let waiting = |known: Vec<(FunctionCall, Json)>| match parsed.evaluate(&variables, &Known(known)) {
+        let waiting = |known: Vec<(FunctionCall, Json)>| match parsed.evaluate((&variables).into(), &Known(known)) {
             Err(ExpressionError { kind: ExpressionErrorKind::Waiting(call), .. }) => call,
             other => panic!("it waits for nothing: {other:?}"),
         };
@@ -373,10 +375,13 @@ mod tests {
         let second = waiting(vec![(first.clone(), record.clone())]);
         assert_eq!(second.arguments, [Json::from("m"), Json::from("n"), Json::from(2)]);
         let known = vec![(first, record), (second, Json::object([("y", Json::from(4))]))];
-        assert_eq!(parsed.evaluate(&variables, &Known(known)).expect("a value"), Json::from(7));
+        assert_eq!(parsed.evaluate((&variables).into(), &Known(known)).expect("a value"), Json::from(7));
 
         let decided = CelExpressions.parse("inputs.n == 1 || data.latest('a', 'b') == null").expect("an expression");
-        assert_eq!(decided.evaluate(&variables, &Known(Vec::new())).expect("decided without"), Json::Bool(true));
+        assert_eq!(
+            decided.evaluate((&variables).into(), &Known(Vec::new())).expect("decided without"),
+            Json::Bool(true)
+        );
         let bound = CelExpressions.parse("[1].map(data, data.latest('a', 'b'))").expect("an expression");
         assert!(bound.functions().is_empty(), "`data` is its own");
         let refused = CelExpressions.evaluate("file.contents('m', 's')", &variables).expect_err("no functions here");

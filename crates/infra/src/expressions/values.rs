@@ -13,7 +13,10 @@ use cel::{
         value::{CowVal, StaticVal, Val},
     },
 };
-use mangrove_domain::json::{Json, Number};
+use mangrove_domain::{
+    json::{Json, Number},
+    ports::ANY_ITEM,
+};
 
 use super::messages::kind;
 
@@ -170,23 +173,40 @@ impl<'b, 'v> ValIterator<'b, 'v> for Keys<'b> {
     }
 }
 
-/// A value of a document, whose numbers are doubles.
-pub(super) fn from_json(value: &Json) -> Box<dyn Val> {
+/// The paths below a member of this name.
+pub(super) fn below<'p>(paths: &[&'p [String]], name: &str) -> Vec<&'p [String]> {
+    let rest = |path: &&'p [String]| path.split_first().filter(|(first, _)| *first == name).map(|(_, rest)| rest);
+    paths.iter().filter_map(rest).collect()
+}
+
+/// A value of a document. Its numbers are doubles, but for whole ones at these paths.
+pub(super) fn from_json(value: &Json, integers: &[&[String]]) -> Box<dyn Val> {
+    let is_integer = integers.iter().any(|path| path.is_empty());
     match value {
         Json::Null => Box::new(CelNull),
         Json::Bool(value) => Box::new(CelBool::from(*value)),
+        Json::Number(Number::Integer(value)) if is_integer => Box::new(CelInt::from(*value)),
+        #[expect(clippy::cast_possible_truncation, reason = "it is whole and small enough")]
+        Json::Number(Number::Float(value)) if is_integer && is_whole(*value) => Box::new(CelInt::from(*value as i64)),
         #[expect(clippy::cast_precision_loss, reason = "numbers of documents are doubles to an expression")]
         Json::Number(Number::Integer(value)) => Box::new(CelDouble::from(*value as f64)),
         Json::Number(Number::Float(value)) => Box::new(CelDouble::from(*value)),
         Json::String(text) => Box::new(CelString::from(text.clone())),
-        Json::Array(items) => Box::new(CelList::from(items.iter().map(from_json).collect::<Vec<_>>())),
-        Json::Object(members) => Box::new(from_members(members.iter())),
+        Json::Array(items) => {
+            let integers = below(integers, ANY_ITEM);
+            let items = items.iter().map(|item| from_json(item, &integers));
+            Box::new(CelList::from(items.collect::<Vec<_>>()))
+        }
+        Json::Object(members) => Box::new(from_members(members.iter(), integers)),
     }
 }
 
-/// A mapping of these members.
-pub(super) fn from_members<'a>(members: impl Iterator<Item = &'a (String, Json)>) -> Mapping {
-    Mapping::new(members.map(|(name, value)| (CelMapKey::String(name.clone().into()), from_json(value))).collect())
+/// A mapping of these members, with the same paths.
+pub(super) fn from_members<'a>(members: impl Iterator<Item = &'a (String, Json)>, integers: &[&[String]]) -> Mapping {
+    let member = |(name, value): &(String, Json)| {
+        (CelMapKey::String(name.clone().into()), from_json(value, &below(integers, name)))
+    };
+    Mapping::new(members.map(member).collect())
 }
 
 /// How numbers come back.
@@ -275,10 +295,14 @@ pub(super) fn keep(value: &dyn Val) -> Option<Box<dyn Val>> {
     }))
 }
 
+/// True for a whole double that is a number of its own.
+fn is_whole(value: f64) -> bool {
+    value.fract() == 0.0 && value.abs() <= LARGEST_EXACT
+}
+
 fn double(value: f64, numbers: Numbers) -> Number {
-    let is_whole = value.fract() == 0.0 && value.abs() <= LARGEST_EXACT;
     #[expect(clippy::cast_possible_truncation, reason = "it is whole and small enough")]
-    if is_whole && numbers == Numbers::Plain { Number::Integer(value as i64) } else { Number::Float(value) }
+    if is_whole(value) && numbers == Numbers::Plain { Number::Integer(value as i64) } else { Number::Float(value) }
 }
 
 fn seconds(span: &CelDuration) -> String {

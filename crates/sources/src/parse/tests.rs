@@ -204,3 +204,21 @@ fn places_of_import_meta_are_those_in_the_file() {
     let [(start, end)] = parse_module("a.ts", text.as_bytes()).import_metas[..] else { panic!("one place") };
     assert_eq!(text.get(start as usize..end as usize), Some("import.meta"));
 }
+
+/// Found by damaged input (`crates/fuzz`): the list of exports ends in the middle of one.
+#[test]
+fn a_file_that_ends_in_its_exports_is_read() {
+    for text in [
+        "export { a as",
+        "export { a as ",
+        "export { type",
+        "export { a",
+        "export {",
+        "export",
+        "export const",
+        "export { type a as",
+    ] {
+        let module = parse_module("a.ts", text.as_bytes());
+        assert!(module.syntax_error.is_some(), "{text}");
+    }
+}

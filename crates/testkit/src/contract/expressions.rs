@@ -2,7 +2,7 @@
 
 use mangrove_domain::{
     json::{Json, Number},
-    ports::{ExpressionErrorKind, ExpressionFunctions, Expressions, FunctionCall},
+    ports::{ANY_ITEM, ExpressionErrorKind, ExpressionFunctions, Expressions, FunctionCall, NoFunctions, Variables},
 };
 
 /// Holds an adapter to the contract of [`Expressions`].
@@ -32,10 +32,41 @@ pub fn expressions(port: &dyn Expressions) {
 
     references(port, &variables);
     functions(port, &variables);
+    integers(port);
 
     let nested = format!("{}1{}", "(".repeat(4000), ")".repeat(4000));
     port.references(&nested).expect_err("deep nesting is refused");
     port.references(&"-".repeat(100_000)).expect_err("endless text is refused");
+}
+
+/// What is declared as an integer is an int, wherever it lies; every other number is a double.
+fn integers(port: &dyn Expressions) {
+    let list = || Json::Array(vec![Json::from(7), Json::Number(Number::Float(7.5))]);
+    let members = [("n", Json::from(3)), ("whole", Json::Number(Number::Float(3.0))), ("l", list()), ("k", list())];
+    let values = Json::object([("inputs", Json::object(members.clone())), ("self", Json::object(members))]);
+    let path = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let integers = [path(&["inputs", "n"]), path(&["inputs", "whole"]), path(&["inputs", "l", ANY_ITEM])];
+    let value = |text: &str| {
+        let variables = Variables { values: &values, integers: &integers };
+        port.parse(text).and_then(|parsed| parsed.evaluate(variables, &NoFunctions)).expect(text)
+    };
+    let half = |number: f64| Json::Number(Number::Float(number));
+    for (text, expected) in [
+        ("inputs.n / 2", Json::from(1)),
+        ("inputs.whole / 2", Json::from(1)),
+        ("inputs.l[0] / 2", Json::from(3)),
+        ("inputs['n'] % 2", Json::from(1)),
+        ("[inputs].map(it, it.n / 2)[0]", Json::from(1)),
+        ("inputs.n * 1.5", half(4.5)),
+        ("inputs.n / 2.0", half(1.5)),
+        ("inputs.n == 3.0 && inputs.n in [3.0] && 3 in [inputs.n]", Json::Bool(true)),
+        ("inputs.l[1] / 2", half(3.75)),
+        ("inputs.k[0] / 2", half(3.5)),
+        ("self.n / 2", half(1.5)),
+        ("inputs.n", Json::from(3)),
+    ] {
+        assert_eq!(value(text), expected, "{text}");
+    }
 }
 
 /// Functions of whoever asks are asked for once their arguments are known, and answers are values like any other.
@@ -50,10 +81,10 @@ fn functions(port: &dyn Expressions, variables: &Json) {
     }
     let parsed = port.parse("data.latest(inputs.name, inputs.count, 3).size * 2").expect("an expression");
     assert_eq!(parsed.functions(), ["data.latest"]);
-    let waiting = parsed.evaluate(variables, &Latest(None)).expect_err("the answer is not known yet");
+    let waiting = parsed.evaluate(variables.into(), &Latest(None)).expect_err("the answer is not known yet");
     assert!(matches!(waiting.kind, ExpressionErrorKind::Waiting(_)), "{waiting}");
     let answer = Json::object([("size", Json::from(4))]);
-    assert_eq!(parsed.evaluate(variables, &Latest(Some(answer))).expect("a value"), Json::from(8));
+    assert_eq!(parsed.evaluate(variables.into(), &Latest(Some(answer))).expect("a value"), Json::from(8));
     let refused = port.evaluate("data.latest('a', 'b')", variables).expect_err("there are no functions");
     assert_eq!(refused.kind, ExpressionErrorKind::Failed);
     let invalid = port.parse("data.latest(").expect_err("half an expression");

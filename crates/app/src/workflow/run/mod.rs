@@ -364,7 +364,7 @@ impl Engine {
             library: shared.library,
             workflow: &workflow,
             inputs_written: inputs_written.as_ref(),
-            scope: Scope::new(record.inputs.clone(), about),
+            scope: Scope::new(record.inputs.clone(), &workflow.input_schema(), about),
             environment: shared.environment,
             observer: shared.observer,
             models,
@@ -408,7 +408,7 @@ impl Engine {
         if workflow.id.is_empty() {
             return Ok(Arc::clone(workflow));
         }
-        let scope = Scope::new(inputs.clone(), Json::Object(Vec::new()));
+        let scope = Scope::new(inputs.clone(), &workflow.input_schema(), Json::Object(Vec::new()));
         let lookups = DataLookups::new(self.records(models, environment));
         let renderer = Renderer {
             expressions: self.services.expressions.as_ref(),

@@ -3,6 +3,8 @@
 //! The types mirror the domain's, which know no serde. Values are flat lists of tokens, so that neither side
 //! recurses while it reads and the depth of what an extension returned is checked in one place.
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod loaded_bundle;
 mod mirror;
 mod value;
