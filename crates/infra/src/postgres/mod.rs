@@ -16,6 +16,8 @@ mod setup;
 mod tables;
 mod text;
 
+pub use crate::persistence::{BusyPolicy, OpenMode};
+pub use crate::rows::CACHED_ATTEMPTS;
 pub use address::{Address, AddressError};
 pub use catalog::PostgresCatalog;
 #[cfg(feature = "sqlite")]

@@ -20,7 +20,7 @@ mod tests;
 use sqlx::sqlite::SqliteSynchronous;
 
 use crate::persistence::LayoutStep;
-pub(crate) use crate::persistence::{BusyPolicy, OpenMode};
+pub use crate::persistence::{BusyPolicy, OpenMode};
 
 pub(crate) use database::{Database, meta};
 pub(crate) use error::{SqliteError, failed, is_unique_violation};

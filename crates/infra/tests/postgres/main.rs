@@ -7,10 +7,7 @@ mod writers;
 
 use std::time::Duration;
 
-use mangrove_infra::{
-    catalog::{BusyPolicy, OpenMode},
-    postgres::{Address, PostgresCatalog, PostgresLeases},
-};
+use mangrove_infra::postgres::{Address, BusyPolicy, OpenMode, PostgresCatalog, PostgresLeases};
 
 /// As long as the server of a test may be gone without anybody noticing.
 fn patient() -> BusyPolicy {

@@ -7,7 +7,7 @@ use mangrove_domain::{
     ports::{Catalog as _, CatalogError},
     problem::Code,
 };
-use mangrove_infra::{catalog::OpenMode, postgres::PostgresCatalog};
+use mangrove_infra::postgres::{OpenMode, PostgresCatalog};
 use mangrove_testkit::{postgres::PostgresServer, rows};
 
 use crate::{address, catalog, impatient};

@@ -23,7 +23,7 @@ async fn of_two_that_commit_one_row_one_conflicts() {
     let planned = one.snapshot().await.expect("a snapshot").rows.remove(0);
     let (first, second) = tokio::join!(one.commit(rows::put_all([&planned])), other.commit(rows::put_all([&planned])));
     let conflicts = [first.expect("a commit").conflicts, second.expect("a commit").conflicts].concat();
-    assert_eq!(conflicts, [planned.source.clone()], "exactly one of them");
+    assert_eq!(conflicts, std::slice::from_ref(&planned.source), "exactly one of them");
     let stored = other.snapshot().await.expect("a snapshot").rows;
     assert_eq!(stored, [Row { revision: planned.revision + 1, ..planned }]);
 }
