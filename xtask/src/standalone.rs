@@ -22,6 +22,7 @@ const EXPRESSIONS: &[&str] = &["cel"];
 const HTTP: &[&str] = &["reqwest", "hyper"];
 const PARSER: &[&str] = &["oxc*"];
 const SCHEMA: &[&str] = &["jsonschema"];
+const SQLITE: &[&str] = &["sqlx-sqlite", "libsqlite3-sys"];
 
 /// Every part that is promised to stand alone.
 pub(crate) const PARTS: &[Part] = &[
@@ -49,6 +50,11 @@ pub(crate) const PARTS: &[Part] = &[
         package: "mangrove-infra",
         feature: Some("sqlite"),
         without: &[BUNDLER, DOCUMENTS, ENGINE, EXPRESSIONS, HTTP, PARSER, SCHEMA],
+    },
+    Part {
+        package: "mangrove-infra",
+        feature: Some("postgres"),
+        without: &[BUNDLER, SQLITE, DOCUMENTS, ENGINE, EXPRESSIONS, HTTP, PARSER, SCHEMA],
     },
     Part {
         package: "mangrove-infra",

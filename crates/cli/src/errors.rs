@@ -145,9 +145,14 @@ impl CommandError {
 /// How a command ends that Mangrove itself could not carry out.
 pub(crate) const fn exit_for(code: Code, class: FailureClass) -> Exit {
     match (code, class) {
-        (Code::NO_REPOSITORY | Code::MALFORMED_DOCUMENT | Code::INVALID_DOCUMENT | Code::CATALOG_NEWER, _) => {
-            Exit::Usage
-        }
+        (
+            Code::NO_REPOSITORY
+            | Code::MALFORMED_DOCUMENT
+            | Code::INVALID_DOCUMENT
+            | Code::CATALOG_NEWER
+            | Code::CATALOG_ON_SERVER,
+            _,
+        ) => Exit::Usage,
         (_, FailureClass::Transient) => Exit::TryAgain,
         (_, FailureClass::Environment | FailureClass::Deterministic) => Exit::Failed,
     }

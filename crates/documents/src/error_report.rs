@@ -226,6 +226,15 @@ pub fn hint_for(code: Code, class: FailureClass) -> String {
             "use the version of Mangrove that wrote it, another `--state-dir`, or `mangrove catalog rebuild`"
         }
         (Code::CATALOG_BUSY, _) => "another process is writing; try again",
+        (Code::DATABASE_UNREACHABLE, _) => {
+            "try again when the server answers; a daemon does so by itself, and goes on with what it knows meanwhile"
+        }
+        (Code::DATABASE_UNPREPARED, _) => {
+            "run `mangrove catalog migrate` with a role that may create tables; `--grant ROLE` lets another one use them"
+        }
+        (Code::CATALOG_ON_SERVER, _) => {
+            "use the tools of the server, such as `pg_dump`; `mangrove scan` brings rows up to date"
+        }
         (Code::CATALOG_FAILED, FailureClass::Transient) => "try again",
         (Code::CATALOG_FAILED, _) => "`mangrove doctor` shows the details",
         (Code::CATALOG_CORRUPT, _) => {

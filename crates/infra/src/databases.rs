@@ -77,6 +77,21 @@ impl SqliteDatabases {
     }
 }
 
+impl SqliteDatabases {
+    /// Reads the history of runs as a whole and says why it cannot be used, if so.
+    pub(crate) async fn check_runs(&self) -> Option<DatabaseFault> {
+        let fault = |fault, opens| Some(DatabaseFault { database: Database::Runs, fault, opens });
+        match SqliteRuns::open(&self.inner.path(Database::Runs), OpenMode::ReadOnly).await {
+            Ok(opened) => {
+                let checked = opened.runs.check().await;
+                opened.runs.close().await;
+                checked.err().and_then(|error| fault(error.fault, true))
+            }
+            Err(error) => fault(error.fault, false),
+        }
+    }
+}
+
 impl Inner {
     fn path(&self, database: Database) -> PathBuf {
         self.state_directory.join(database.file_name())
@@ -157,15 +172,7 @@ impl Databases for SqliteDatabases {
             }
             Err(error) => add(Database::Catalog, false, error.fault().clone()),
         }
-        match SqliteRuns::open(&self.inner.path(Database::Runs), OpenMode::ReadOnly).await {
-            Ok(opened) => {
-                if let Err(error) = opened.runs.check().await {
-                    add(Database::Runs, true, error.fault);
-                }
-                opened.runs.close().await;
-            }
-            Err(error) => add(Database::Runs, false, error.fault),
-        }
+        faults.extend(self.check_runs().await);
         faults
     }
 

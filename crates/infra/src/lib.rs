@@ -34,6 +34,7 @@
 //! | feature | brings | and with it |
 //! |---|---|---|
 //! | `sqlite` | `catalog`, `runs`, `data`, `databases` | sqlx |
+//! | `postgres` | `postgres`: the catalog, and claims of schedules, on a server | sqlx, rustls |
 //! | `documents` | `documents`: YAML and JSON with positions | granit-parser |
 //! | `expressions` | `expressions`: the values of `${{ … }}` | cel |
 //! | `schema` | `schema`: JSON Schema | jsonschema |
@@ -69,6 +70,12 @@ pub mod expressions;
 pub mod extension_packages;
 pub mod last_good;
 pub mod no_packages;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod persistence;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod rows;
 #[cfg(feature = "deno")]
 pub mod runner;
 #[cfg(feature = "sqlite")]
@@ -83,7 +90,7 @@ pub mod shell;
 pub mod sqlite;
 pub mod state_directory;
 pub mod store;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod stored;
 pub mod system;
 #[cfg(feature = "vaults")]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -32,9 +33,10 @@ pub const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
 pub const EXTENSIONS_DIRECTORY: &str = "extensions";
 
 /// Keys of `mangrove.yaml` apart from the directories of kinds.
-const KNOWN_KEYS: [&str; 11] = [
+const KNOWN_KEYS: [&str; 12] = [
     "repoId",
     "bundler",
+    "catalog",
     "defaultVault",
     "deno",
     "driver",
@@ -61,6 +63,21 @@ fn is_marker(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir())
 }
 
+/// A setting that may hold a password: it is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretSetting {
+    /// As it is written.
+    pub text: String,
+    /// Where it stands.
+    pub position: Position,
+}
+
+impl fmt::Debug for SecretSetting {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "SecretSetting({}:{})", self.position.file, self.position.line)
+    }
+}
+
 /// What the marker and the environment say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout {
@@ -70,6 +87,8 @@ pub struct Layout {
     pub repository_id: Option<Arc<str>>,
     /// `modelsDir` and the like, as they are written, and where.
     directories: BTreeMap<String, (String, Position)>,
+    /// The address of the database that keeps the catalog, as it is written; `None` for the file in the state directory.
+    pub catalog: Option<SecretSetting>,
     /// Which bundler to use, as it is written.
     pub bundler: Option<String>,
     /// The program `deno`, as it is written.
@@ -151,6 +170,8 @@ impl Layout {
                 layout.default_vault = Some(text()?.to_owned());
             } else if key == "bundler" && warns {
                 layout.bundler = Some(text()?.to_owned());
+            } else if key == "catalog" && warns {
+                layout.catalog = Some(SecretSetting { text: text()?.to_owned(), position: value.position(marker) });
             } else if key == "deno" && warns {
                 layout.deno = Some(text()?.to_owned());
             } else if key == "permissions" && warns {

@@ -11,6 +11,7 @@ pub mod graphs;
 pub mod http;
 pub mod instant;
 pub mod network;
+pub mod postgres;
 pub mod registry;
 pub mod requests;
 pub mod roots;

@@ -356,6 +356,7 @@ pub fn unusable(subject: &str, fault: &Fault) -> Problem {
         (RUNS, Code::CATALOG_NEWER) => "use the version of Mangrove that wrote it, or another state directory".into(),
         (RUNS, Code::CATALOG_CORRUPT) => "the next run sets it aside and begins a new history".into(),
         (_, Code::CATALOG_BUSY) => "another process is writing; try again".into(),
+        (_, Code::DATABASE_UNREACHABLE) => "try again when the server answers".into(),
         (_, code) => Advice::new(UserAction::Explain(code)).and(" describes this error"),
     };
     Problem::error(fault.code, subject.to_owned(), fault.to_string()).advise(advice)

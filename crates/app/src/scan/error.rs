@@ -42,10 +42,10 @@ impl Error {
         }
     }
 
-    /// True if other processes hold the catalog.
+    /// True if the catalog cannot be had just now: other processes hold it, or its server does not answer.
     #[must_use]
     pub const fn is_busy(&self) -> bool {
-        matches!(self, Self::Catalog { source: CatalogError::Busy { .. }, .. })
+        matches!(self, Self::Catalog { source: CatalogError::Busy { .. } | CatalogError::Unreachable { .. }, .. })
     }
 
     /// The catalog could not be read.

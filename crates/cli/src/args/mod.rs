@@ -481,6 +481,12 @@ pub(crate) enum Catalog {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
         jobs: Option<u16>,
     },
+    /// Make the tables of the catalog, or bring them up to date
+    Migrate {
+        /// Let this role of the database server read and write them
+        #[arg(long, value_name = "ROLE")]
+        grant: Option<String>,
+    },
     /// Write a copy of the catalog
     Backup {
         /// The file to write; it must not exist

@@ -48,7 +48,8 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
         Err(problems) => return Ok(refuse(context, &problems)),
     };
     if arguments.check {
-        check(context, &settings);
+        let catalog = compose::catalog_shown(&repository, context.environment())?;
+        check(context, &settings, catalog);
         return Ok(Exit::Done);
     }
     let service = context.open(None)?;
@@ -110,8 +111,9 @@ fn refuse(context: &Context, problems: &[Problem]) -> Exit {
     Exit::Usage
 }
 
-fn check(context: &Context, settings: &ServeSettings) {
-    let shown = settings.shown();
+fn check(context: &Context, settings: &ServeSettings, (value, source): (String, String)) {
+    let mut shown = settings.shown();
+    shown.push(Shown { key: "catalog", value, source });
     if context.printer.is_json() {
         let settings =
             shown.into_iter().map(|Shown { key, value, source }| SettingDocument { key, value, source }).collect();

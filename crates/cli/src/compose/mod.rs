@@ -1,5 +1,6 @@
 //! The composition root: the one folder that names adapters.
 
+mod catalog;
 mod configuration;
 mod descriptors;
 mod error;
@@ -43,7 +44,7 @@ use mangrove_infra::{
         permission_uses::UsesByText,
     },
     calendar::CronCalendar,
-    catalog::{DeferredCatalog, OpenMode},
+    catalog::OpenMode,
     data::{self, LocalData},
     databases::SqliteDatabases,
     documents::YamlDocuments,
@@ -68,10 +69,12 @@ use mangrove_npm::{
 };
 use mangrove_sources::{Layout, LocalTree, TreeOptions};
 
+pub(crate) use catalog::{MigrateError, catalog_shown, migrate_catalog};
 pub(crate) use descriptors::raise_descriptor_limit;
 pub(crate) use error::ComposeError;
 pub(crate) use mangrove_infra::state_directory::StateDirectoryError;
 
+use catalog::CatalogParts;
 use configuration::{BundlerSettings, MarkerConfiguration};
 use manager::Systemd;
 use programs::FoundPrograms;
@@ -237,8 +240,8 @@ impl Composition {
             self.settings.access == Access::Examine,
             self.store.clone(),
         );
-        let catalog = databases.catalog();
-        let built: Arc<dyn AttemptCache> = Arc::clone(&catalog) as _;
+        let kept = CatalogParts::of(&self.settings, self.tree.layout(), &databases)?;
+        let built = Arc::clone(&kept.attempts);
         let bundler = Arc::new(Replaceable::new(self.bundler(&bundlers, &built)));
         let runner = Arc::new(Replaceable::new(self.runner(&bundlers)));
         let fetching = self.clone();
@@ -247,7 +250,7 @@ impl Composition {
             fetching.packages(limits, false)
         }));
         let packages = Arc::new(self.packages(registry::Limits::default(), self.settings.is_locked));
-        let ports = self.ports(catalog, Arc::clone(&packages) as _, Arc::clone(&bundler) as _, overrides);
+        let ports = self.ports(&kept, Arc::clone(&packages) as _, Arc::clone(&bundler) as _, overrides);
         let running = Running {
             runner: Arc::clone(&runner) as _,
             shell: Arc::new(SystemShell::new()),
@@ -287,8 +290,8 @@ impl Composition {
             .with_configuration(Arc::new(configuration))
             .with_runs(Arc::clone(&runs) as _)
             .with_last_good(Arc::new(FileLastGood::new(&self.settings.state_directory)))
-            .with_leases(runs)
-            .with_databases(Arc::new(databases))
+            .with_leases(kept.leases.unwrap_or(runs))
+            .with_databases(kept.databases)
             .with_package_cache(packages)
             .with_permission_uses(Arc::new(UsesByText))
             .with_process_usage(Arc::new(usage))
@@ -299,7 +302,7 @@ impl Composition {
 
     fn ports(
         &self,
-        catalog: Arc<DeferredCatalog>,
+        kept: &CatalogParts,
         packages: Arc<dyn Packages>,
         bundler: Arc<dyn Bundler>,
         overrides: Overrides,
@@ -309,8 +312,8 @@ impl Composition {
             packages,
             bundler,
             store: Arc::new(self.store.clone()),
-            inspector: Arc::new(CachedInspector::new(Arc::new(self.pool.clone()), Arc::clone(&catalog) as _)),
-            catalog,
+            inspector: Arc::new(CachedInspector::new(Arc::new(self.pool.clone()), Arc::clone(&kept.attempts))),
+            catalog: Arc::clone(&kept.catalog),
             seals: Arc::new(FileSeals::new(&self.settings.state_directory, self.program.clone())),
             locks: Arc::clone(&self.locks) as _,
             clock: overrides.clock,

@@ -127,6 +127,12 @@ pub enum CatalogError {
         /// What came back.
         fault: Fault,
     },
+    /// The server that keeps it does not answer for longer than our patience.
+    #[error("{fault}")]
+    Unreachable {
+        /// What came back.
+        fault: Fault,
+    },
     /// A newer version wrote it; it is left untouched.
     #[error("{fault}")]
     Newer {
@@ -157,6 +163,7 @@ impl CatalogError {
     pub const fn fault(&self) -> &Fault {
         match self {
             CatalogError::Busy { fault }
+            | CatalogError::Unreachable { fault }
             | CatalogError::Newer { fault }
             | CatalogError::Row { fault, .. }
             | CatalogError::Access { fault, .. } => fault,

@@ -175,6 +175,12 @@ codes! {
     CATALOG_ROW = 504, "a catalog row cannot be read";
     /// The catalog failed otherwise.
     CATALOG_FAILED = 505, "the catalog failed";
+    /// The server of a database does not answer.
+    DATABASE_UNREACHABLE = 506, "the database cannot be reached";
+    /// The tables of a database are missing or of an earlier version, and this role may not make them.
+    DATABASE_UNPREPARED = 507, "the database is not prepared";
+    /// What was asked for can be done with a catalog that is a file, and this one is on a server.
+    CATALOG_ON_SERVER = 508, "the catalog is on a server";
     /// No repository here.
     NO_REPOSITORY = 601, "no repository here";
     /// A YAML or JSON file cannot be parsed.

@@ -1,17 +1,18 @@
 //! Reading the audit of state changes.
 
 use mangrove_domain::{
-    digest::Digest,
     ports::{CatalogError, NumberedRecord},
     settle::{AuditRecord, Transition},
     source::{RelativePath, RootId, SourceId},
-    state::StateName,
     time::Timestamp,
 };
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{SqliteCatalog, error};
-use crate::sqlite::{self, SqliteError};
+use crate::{
+    rows,
+    sqlite::{self, SqliteError},
+};
 
 /// The history of one source, oldest first.
 pub(super) async fn of_source(catalog: &SqliteCatalog, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
@@ -114,15 +115,5 @@ fn numbered(row: &SqliteRow) -> Result<Option<NumberedRecord>, sqlx::Error> {
 
 /// `None` if a state is none of ours.
 fn transition(row: &SqliteRow) -> Result<Option<Transition>, sqlx::Error> {
-    let from = row.try_get::<Option<&str>, _>(0)?.map(StateName::parse);
-    let to = StateName::parse(row.try_get(1)?);
-    let digest = row.try_get::<Option<&[u8]>, _>(3)?.map(|bytes| bytes.try_into().map(Digest::from_bytes));
-    let (Some(to), false, Ok(entry_digest)) = (to, from == Some(None), digest.transpose()) else { return Ok(None) };
-    Ok(Some(Transition {
-        from: from.flatten(),
-        to,
-        reason: row.try_get(2)?,
-        entry_digest,
-        at: Timestamp::from_millis(row.try_get(4)?),
-    }))
+    Ok(rows::transition(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?))
 }

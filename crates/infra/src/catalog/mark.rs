@@ -10,7 +10,7 @@ use mangrove_domain::digest::Digest;
 use mangrove_fs::stamp::{Horizon, Seen};
 use rustix::fs::CWD;
 
-use crate::sqlite::OpenMode;
+use crate::persistence::OpenMode;
 
 /// The mark; `None` if there is no catalog, if it is suspect, or if its stamps prove nothing yet.
 pub(super) fn of(path: &Path, mode: OpenMode) -> Option<Digest> {

@@ -4,7 +4,6 @@ mod deferred;
 mod history;
 mod mark;
 mod read;
-mod record;
 mod staging;
 mod unusable;
 mod version;
@@ -19,7 +18,6 @@ use async_trait::async_trait;
 use mangrove_domain::{
     description::Description,
     digest::Digest,
-    failure::Fault,
     observation::CatalogView,
     ports::{AttemptCache, Catalog, CatalogError, Commit, CommitOutcome, NumberedRecord},
     problem::Code,
@@ -30,17 +28,18 @@ use mangrove_domain::{
 };
 use sqlx::sqlite::SqliteSynchronous;
 
-use crate::sqlite::{self, Database, Layout, SqliteError, migrations};
-pub use crate::sqlite::{BusyPolicy, OpenMode};
+pub use crate::persistence::{BusyPolicy, OpenMode};
+pub use crate::rows::CACHED_ATTEMPTS;
+use crate::{
+    rows::{self, Batch},
+    sqlite::{self, Database, Layout, SqliteError, migrations},
+};
 pub use deferred::{DeferredCatalog, OpenedCatalog};
 pub(crate) use staging::StagingDirectory;
 pub use unusable::Unusable;
 
 /// The newest layout that this version reads and writes.
 pub const LAYOUT_VERSION: i64 = 4;
-
-/// How many bundles and inspections are remembered; the oldest leave first.
-pub const CACHED_ATTEMPTS: i64 = 40_000;
 
 /// A write-ahead log that is longer than this is folded into the file at open, in bytes. A process that ends without
 /// closing leaves it, and every later one would have to read all of it first.
@@ -253,14 +252,7 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError> {
-        let batch = write::Batch::prepare(&commit).map_err(|refused| CatalogError::Row {
-            source_id: refused.source.to_string(),
-            fault: Fault::deterministic(
-                Code::CATALOG_ROW,
-                "catalog:row",
-                format!("cannot write {}: {}", refused.source, refused.why),
-            ),
-        })?;
+        let batch = Batch::prepare(&commit)?;
         self.database.retry_while_busy(|| self.write(&batch)).await.map_err(|cause| error("write", cause))
     }
 
@@ -276,11 +268,7 @@ impl Catalog for SqliteCatalog {
             })
             .await?;
         let Some(json) = json else { return Ok(None) };
-        let description = if Digest::of(&json) == digest { described(&json) } else { None };
-        if description.is_none() {
-            tracing::warn!(digest = %digest.short(), "a stored description is damaged");
-        }
-        Ok(description)
+        Ok(rows::description(digest, &json))
     }
 
     async fn transitions(&self, source: &SourceId) -> Result<Vec<AuditRecord>, CatalogError> {
@@ -353,14 +341,9 @@ async fn is_in_order(path: &Path) -> Result<bool, CatalogError> {
     };
     match checked.await {
         Ok(()) => Ok(true),
-        Err(busy @ CatalogError::Busy { .. }) => Err(busy),
+        Err(busy @ (CatalogError::Busy { .. } | CatalogError::Unreachable { .. })) => Err(busy),
         Err(CatalogError::Newer { .. } | CatalogError::Row { .. } | CatalogError::Access { .. }) => Ok(false),
     }
-}
-
-fn described(json: &[u8]) -> Option<Description> {
-    let json = mangrove_fs::json_text::parse(std::str::from_utf8(json).ok()?).ok()?;
-    Description::from_json(&json)
 }
 
 fn error(operation: &'static str, cause: SqliteError) -> CatalogError {

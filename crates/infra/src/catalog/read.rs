@@ -3,27 +3,16 @@
 //! Handing a row from the engine's thread to ours costs more than decoding it. So the engine puts a thousand rows
 //! into one value, each with its lengths before it, and we take them apart.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
-use mangrove_domain::{
-    observation::CatalogView,
-    problem::{Code, Problem},
-    source::{RelativePath, RootId, SourceId},
-};
+use mangrove_domain::{observation::CatalogView, source::SourceId};
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{SqliteCatalog, record, version, write};
+use super::{SqliteCatalog, version, write};
+use crate::rows::{Stored, add_row, record};
 
 /// How many row numbers one value covers.
 const CHUNK: i64 = 1024;
-
-/// One row as it is stored.
-struct Stored<'a> {
-    root: Cow<'a, str>,
-    path: Cow<'a, str>,
-    revision: u64,
-    record: &'a [u8],
-}
 
 impl SqliteCatalog {
     pub(super) async fn snapshot_once(&self) -> Result<CatalogView, sqlx::Error> {
@@ -101,29 +90,6 @@ fn add_part(decoder: &mut record::Decoder, part: &sqlx::sqlite::SqliteRow) -> Re
         decoder.add_part(digest, encoded.into());
     }
     Ok(())
-}
-
-/// Adds one row, or what is wrong with it.
-fn add_row(view: &mut CatalogView, decoder: &mut record::Decoder, stored: &Stored<'_>, is_described: bool) {
-    match decoder.row(&stored.root, &stored.path, stored.revision, stored.record) {
-        Ok(row) if is_described => view.rows.push(row),
-        Ok(row) => {
-            view.damaged.push(row.undescribed());
-            view.rows.push(row.without_description());
-        }
-        Err(error) => {
-            view.damaged.push(damaged_row(&stored.root, &stored.path, &error));
-            let path = RelativePath::parse(&stored.path).ok();
-            view.unreadable.extend(path.map(|path| SourceId { root: RootId::new(&*stored.root), path }));
-        }
-    }
-}
-
-fn damaged_row(root: &str, path: &str, error: &record::RecordError) -> Problem {
-    let subject = RelativePath::parse(path)
-        .map_or_else(|_| format!("{root}/{path}"), |path| SourceId { root: RootId::new(root), path }.to_string());
-    let message = format!("the catalog row of {subject} cannot be read: {error}");
-    Problem::warning(Code::CATALOG_ROW, subject, message).advise("the next scan creates it again")
 }
 
 /// All rows of `sources`, packed.

@@ -1,93 +1,20 @@
 //! Writing: one batch, one transaction.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    path::Path,
-};
+use std::{collections::BTreeSet, path::Path};
 
 use mangrove_domain::{
     digest::Digest,
-    fingerprint::Part,
-    ports::{CatalogError, Change, Commit, CommitOutcome, Write},
+    ports::{CatalogError, CommitOutcome},
     row::Row,
     source::SourceId,
 };
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
-use super::{
-    CACHED_ATTEMPTS, SqliteCatalog, error,
-    record::{self, RecordError},
-    version,
+use super::{SqliteCatalog, error, version};
+use crate::{
+    rows::{Batch, CACHED_ATTEMPTS, Current, Prepared, Written, record},
+    sqlite::{SqliteError, is_unique_violation},
 };
-use crate::sqlite::{SqliteError, is_unique_violation};
-
-/// A commit with everything encoded that does not need the database.
-pub(super) struct Batch<'a> {
-    changes: Vec<Prepared<'a>>,
-    descriptions: Vec<(Digest, String)>,
-    parts: BTreeMap<Digest, &'a Part>,
-}
-
-struct Prepared<'a> {
-    change: &'a Change,
-    /// The encoded row; `None` for a deletion.
-    put: Option<(&'a Row, Vec<u8>)>,
-}
-
-/// A change that no catalog takes.
-pub(super) struct Refused<'a> {
-    pub(super) source: &'a SourceId,
-    pub(super) why: String,
-}
-
-/// What the catalog has of a source that a batch changes.
-#[derive(Default)]
-struct Current {
-    revision: u64,
-    is_resolvable: bool,
-    /// The last revision of an earlier row of this source.
-    departed: u64,
-}
-
-impl<'a> Batch<'a> {
-    pub(super) fn prepare(commit: &'a Commit) -> Result<Self, Refused<'a>> {
-        let mut seen = HashSet::new();
-        let mut parts = BTreeMap::new();
-        let mut changes = Vec::with_capacity(commit.changes.len());
-        for change in &commit.changes {
-            let source = &change.source;
-            if !seen.insert(source) {
-                return Err(Refused { source, why: "the batch names it twice".to_owned() });
-            }
-            let put = match &change.write {
-                Write::Put(row) if row.source != *source => {
-                    return Err(Refused { source, why: format!("the row is one of {}", row.source) });
-                }
-                Write::Put(row) => {
-                    let encoded =
-                        record::encode(row).map_err(|error: RecordError| Refused { source, why: error.to_string() })?;
-                    for inputs in row.built.iter().chain(&row.attempted) {
-                        for part in [&inputs.config, &inputs.packages, &inputs.bundler] {
-                            parts.insert(part.digest(), part);
-                        }
-                    }
-                    Some((&**row, encoded))
-                }
-                Write::Delete => None,
-            };
-            changes.push(Prepared { change, put });
-        }
-        let descriptions = commit
-            .descriptions
-            .iter()
-            .map(|description| {
-                let json = description.to_json().to_string();
-                (Digest::of(json.as_bytes()), json)
-            })
-            .collect();
-        Ok(Self { changes, descriptions, parts })
-    }
-}
 
 impl SqliteCatalog {
     /// Applies a batch in one transaction.
@@ -287,12 +214,6 @@ async fn current(connection: &mut SqliteConnection, batch: &Batch<'_>) -> Result
         }
     }
     Ok(current)
-}
-
-enum Written {
-    All(Vec<(SourceId, u64)>),
-    /// The change of this index breaks I2.
-    TypeIsTaken(usize),
 }
 
 async fn write_rows(

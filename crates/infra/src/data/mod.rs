@@ -57,7 +57,7 @@ use self::{
     files::Files,
     index::{Answer, Index},
 };
-use crate::sqlite::OpenMode;
+use crate::persistence::OpenMode;
 
 /// From how many items on an index is worth its file.
 pub const INDEXED_FROM: usize = 500;

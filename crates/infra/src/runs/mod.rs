@@ -23,8 +23,8 @@ use mangrove_domain::{
 use mangrove_fs::atomic::Durability;
 use sqlx::{SqliteConnection, sqlite::SqliteSynchronous};
 
+pub use crate::persistence::{BusyPolicy, OpenMode};
 use crate::sqlite::{self, Database, Layout, SqliteError, migrations};
-pub use crate::sqlite::{BusyPolicy, OpenMode};
 pub use deferred::DeferredRuns;
 use running::Running;
 use steps::{Changes, Written};

@@ -18,8 +18,8 @@ use super::{
     connections::reader_pool,
     error::corrupt,
     files::{FileIdentity, directory_of, suspect_path},
-    patience::Patience,
 };
+use crate::persistence::Patience;
 
 /// An open file.
 #[derive(Debug)]

@@ -13,46 +13,20 @@ mod lock;
 mod log;
 pub(crate) mod migrations;
 mod open;
-mod patience;
 mod set_aside;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use sqlx::sqlite::SqliteSynchronous;
+
+use crate::persistence::LayoutStep;
+pub use crate::persistence::{BusyPolicy, OpenMode};
 
 pub(crate) use database::{Database, meta};
 pub(crate) use error::{SqliteError, failed, is_unique_violation};
 pub(crate) use lock::lock_setup;
 pub(crate) use open::open;
 pub(crate) use set_aside::{REPLACED, forget_replaced, place_aside, replace};
-
-/// How a file is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OpenMode {
-    /// Created, migrated, and set aside if it is damaged.
-    ReadWrite,
-    /// Never created, changed or set aside. A file that is not there reads as an empty one.
-    ReadOnly,
-}
-
-/// How long a busy file is waited for: so many attempts of so long a time, all operations of a process together, until
-/// one of them gets through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BusyPolicy {
-    /// How long `SQLite` waits for a lock within one attempt.
-    pub busy_timeout: Duration,
-    /// Attempts before `Busy` is reported, at least 1.
-    pub attempts: u32,
-}
-
-/// Four attempts of five seconds.
-impl Default for BusyPolicy {
-    fn default() -> Self {
-        Self { busy_timeout: Duration::from_secs(5), attempts: 4 }
-    }
-}
 
 /// Which file it is and what it must look like.
 pub(crate) struct Layout {
@@ -62,7 +36,7 @@ pub(crate) struct Layout {
     /// also while another process is at it.
     pub(crate) readable_from: i64,
     /// How to get there.
-    pub(crate) steps: &'static [migrations::LayoutStep],
+    pub(crate) steps: &'static [LayoutStep],
     /// When the operating system is told to write through.
     pub(crate) synchronous: SqliteSynchronous,
     /// The tables and indexes that it must have; a file without one of them is damaged.

@@ -20,10 +20,9 @@ use super::{
     error::{corrupt, failed, incomplete, newer},
     files::{FileIdentity, directory_of, suspect_path},
     lock::lock_setup,
-    migrations,
-    patience::Patience,
     set_aside::move_aside,
 };
+use crate::persistence::{Patience, migrator};
 
 /// The state of a database file when it is opened.
 enum FileState {
@@ -138,7 +137,7 @@ async fn set_up(writer: &SqlitePool, path: &Path, layout: &Layout) -> Result<(),
         let message = format!("{}: the file system does not allow write-ahead logging", path.display());
         return Err(SqliteError::Other(Fault::environment(Code::CATALOG_FAILED, "catalog:wal", message)));
     }
-    migrations::migrator(layout.steps).run(writer).await.map_err(|error| match error {
+    migrator(layout.steps).run(writer).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => newer(path, "another", layout.version),
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             SqliteError::of("migrate", path, &error)

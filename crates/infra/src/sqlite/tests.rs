@@ -1,5 +1,7 @@
 //! A disk that is full, as `SQLite` tells it, and a file that another process makes.
 
+use std::time::Duration;
+
 use mangrove_domain::problem::Code;
 use tempfile::TempDir;
 

@@ -117,6 +117,7 @@ mod tests {
     fn the_schema_says_of_a_configuration_what_its_reader_says() {
         for text in [
             "repoId: 00000000-0000-4000-8000-000000000001",
+            "catalog: postgres://ada@db.example/mangrove",
             "bundler: embedded\ndeno: /usr/bin/deno\nmodelsDir: lib/models\ndefaultVault: ops",
             "permissions:\n  '*': {net: [registry.example], env: false}\n  '@acme/tools': {read: true}",
             "serve:\n  listen: 127.0.0.1:1\n  grace: 5s\n  parallelRuns: 8\n  hosts: [a.example]\n  keepRuns: forever",
@@ -127,6 +128,7 @@ mod tests {
             "bundlr: embedded",
             "bundler: 5",
             "deno: ''",
+            "catalog: 5",
             "defaultVault: [a]",
             "modelsDir: [a]",
             "permissions: {'*': {network: true}}",

@@ -1,10 +1,7 @@
-//! How long a file that others hold is waited for, all operations together.
+//! How long a database that others hold, or that does not answer, is waited for, all operations together.
 
 use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -13,17 +10,19 @@ use tokio::time::Instant;
 use super::BusyPolicy;
 
 /// What is waited at least, in milliseconds: others hold a lock for as long as that all the time.
+#[cfg(feature = "sqlite")]
 const SHORTEST_WAIT: u64 = 50;
 
-/// The patience of one process with one file. Once the file was busy for as long as its policy says, whatever comes next
+/// The patience of one process with one database. Once it was busy for as long as its policy says, whatever comes next
 /// waits hardly at all, until somebody gets through: a command that writes often fails as soon as one that writes once.
 /// Where nobody asked for as long, it is back.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     policy: BusyPolicy,
     busy: Mutex<Option<Busy>>,
     /// What the connection that writes waits now, in milliseconds.
-    set: AtomicU64,
+    #[cfg(feature = "sqlite")]
+    set: std::sync::atomic::AtomicU64,
 }
 
 /// A time in which nobody got through.
@@ -35,28 +34,39 @@ struct Busy {
 }
 
 impl Patience {
-    pub(super) fn new(policy: BusyPolicy) -> Self {
-        let set = AtomicU64::new(millis(policy.busy_timeout));
-        Self { policy, busy: Mutex::default(), set }
+    pub(crate) fn new(policy: BusyPolicy) -> Self {
+        Self {
+            policy,
+            busy: Mutex::default(),
+            #[cfg(feature = "sqlite")]
+            set: std::sync::atomic::AtomicU64::new(millis(policy.busy_timeout)),
+        }
+    }
+
+    /// How long one attempt waits.
+    #[cfg(feature = "postgres")]
+    pub(crate) const fn attempt(&self) -> Duration {
+        self.policy.busy_timeout
     }
 
     /// What an attempt that begins now may wait, in milliseconds, if the connection has to be told.
-    pub(super) fn next_wait(&self, now: Instant) -> Option<u64> {
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn next_wait(&self, now: Instant) -> Option<u64> {
         let usual = millis(self.policy.busy_timeout);
         let wait = millis(self.left(now)).clamp(SHORTEST_WAIT.min(usual), usual);
-        (self.set.swap(wait, Ordering::Relaxed) != wait).then_some(wait)
+        (self.set.swap(wait, std::sync::atomic::Ordering::Relaxed) != wait).then_some(wait)
     }
 
     /// Notes that an attempt which began at the one moment has found the file busy at the other. True if it may be made
     /// again.
-    pub(super) fn was_busy(&self, began: Instant, now: Instant) -> bool {
+    pub(crate) fn was_busy(&self, began: Instant, now: Instant) -> bool {
         let since = self.busy_since(began).unwrap_or(began);
         *self.busy() = Some(Busy { since, last: now });
         !self.left(now).is_zero()
     }
 
     /// Notes that somebody got through.
-    pub(super) fn got_through(&self) {
+    pub(crate) fn got_through(&self) {
         *self.busy() = None;
     }
 
@@ -79,11 +89,12 @@ impl Patience {
     }
 }
 
+#[cfg(feature = "sqlite")]
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use super::*;
 

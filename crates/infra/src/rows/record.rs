@@ -30,7 +30,7 @@ const FORMAT_WITHOUT_ACCEPTANCE: u8 = 1;
 
 /// Why a row cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RecordError {
+pub(crate) enum RecordError {
     /// `Bundled` exists in memory only, `Tombstoned` is a deletion.
     #[error("a row in state {0} is never stored")]
     NotStorable(mangrove_domain::state::StateName),
@@ -144,7 +144,7 @@ struct StoredAcceptance<'a> {
 }
 
 /// The bytes of a row, without its key and revision.
-pub(super) fn encode(row: &Row) -> Result<Vec<u8>, RecordError> {
+pub(crate) fn encode(row: &Row) -> Result<Vec<u8>, RecordError> {
     let record = Record {
         origin: match row.origin {
             Origin::Local => StoredOrigin::Local,
@@ -224,14 +224,14 @@ fn store_violations(violations: &[Violation]) -> Vec<StoredViolation<'_>> {
 
 /// Reads rows of one snapshot; texts that many rows share are kept once.
 #[derive(Default)]
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     parts: HashMap<Bytes, Part>,
     texts: HashMap<String, Arc<str>>,
 }
 
 impl Decoder {
     /// Makes a shared fingerprint part known.
-    pub(super) fn add_part(&mut self, digest: Bytes, encoded: Arc<[u8]>) {
+    pub(crate) fn add_part(&mut self, digest: Bytes, encoded: Arc<[u8]>) {
         self.parts.insert(digest, Part::from_stored(Digest::from_bytes(digest), encoded));
     }
 
@@ -264,7 +264,7 @@ impl Decoder {
     }
 
     /// The row of these columns.
-    pub(super) fn row(&mut self, root: &str, path: &str, revision: u64, bytes: &[u8]) -> Result<Row, RecordError> {
+    pub(crate) fn row(&mut self, root: &str, path: &str, revision: u64, bytes: &[u8]) -> Result<Row, RecordError> {
         let (record, acceptance) = parse(bytes)?;
         let shadowed_by = match record.shadowed_by {
             Some((root, path)) => Some(self.source(root, path)?),
@@ -318,7 +318,7 @@ fn parse(bytes: &[u8]) -> Result<(Record<'_>, Option<StoredAcceptance<'_>>), Rec
 }
 
 /// The shared parts that a stored row names.
-pub(super) fn part_names(bytes: &[u8]) -> Result<Vec<Bytes>, RecordError> {
+pub(crate) fn part_names(bytes: &[u8]) -> Result<Vec<Bytes>, RecordError> {
     let (record, _) = parse(bytes)?;
     let inputs = record.built.iter().chain(&record.attempted);
     Ok(inputs.flat_map(|inputs| [inputs.config, inputs.packages, inputs.bundler]).collect())

@@ -1,0 +1,219 @@
+//! A real PostgreSQL server that belongs to one test.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::fs::{PermissionsExt as _, chown},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// The role that may do everything.
+const OWNER: &str = "mangrove";
+/// The account that the server runs as where the tests run as root: it refuses to be root.
+const ACCOUNT: &str = "postgres";
+/// How long a server may take to start, also on a machine that does much else.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A server with a directory, a socket and data of its own, reached through the socket alone. It does not wait for the disk. It
+/// ends with this value, or with the thread that started it, whatever becomes of that.
+#[expect(clippy::module_name_repetitions, reason = "the name by which tests know it")]
+#[derive(Debug)]
+pub struct PostgresServer {
+    directory: TempDir,
+    programs: PathBuf,
+    is_root: bool,
+    process: Option<Child>,
+    databases: AtomicU32,
+}
+
+impl PostgresServer {
+    /// Makes and starts a server. The thread that calls this must last as long as the server.
+    ///
+    /// # Panics
+    /// If PostgreSQL is not installed, or the server does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        let programs = programs().expect(
+            "the tests need a PostgreSQL server: `initdb` is neither in /usr/lib/postgresql/*/bin nor in PATH; install the package `postgresql`",
+        );
+        let directory = TempDir::with_prefix("mg-pg-").expect("a temporary directory");
+        let identity = Command::new("id").arg("-u").output().expect("`id` runs");
+        let is_root = identity.stdout.trim_ascii() == b"0";
+        if is_root {
+            give_away(directory.path());
+        }
+        let mut server = Self { directory, programs, is_root, process: None, databases: AtomicU32::new(0) };
+        let data = server.data();
+        let mut made = server.command("initdb");
+        made.args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", OWNER, "--pgdata"]);
+        checked(made.arg(&data));
+        server.start_again();
+        server
+    }
+
+    /// Starts a server that was stopped.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_again(&mut self) {
+        let log = self.directory.path().join("log");
+        let output = File::options().create(true).append(true).open(&log).expect("a log");
+        let mut server = self.command("postgres");
+        server.arg("-D").arg(self.data()).arg("-k").arg(self.directory.path());
+        for setting in [
+            "listen_addresses=",
+            "fsync=off",
+            "full_page_writes=off",
+            "max_connections=200",
+            "shared_buffers=32MB",
+            "autovacuum_naptime=1min",
+        ] {
+            server.arg("-c").arg(setting);
+        }
+        let mut process = server
+            .stdout(Stdio::null())
+            .stderr(output)
+            .spawn()
+            .unwrap_or_else(|error| panic!("the server starts: {error}"));
+        let deadline = Instant::now() + PATIENCE;
+        while !self.is_ready() {
+            let ended = process.try_wait().expect("a process of ours");
+            let said = || fs::read_to_string(&log).unwrap_or_default();
+            assert!(ended.is_none(), "the server ended at once: {ended:?}\n{}", said());
+            assert!(Instant::now() < deadline, "the server does not start\n{}", said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.process = Some(process);
+    }
+
+    fn is_ready(&self) -> bool {
+        let mut ready = Command::new(self.programs.join("pg_isready"));
+        ready.arg("-q").arg("-h").arg(self.directory.path()).status().is_ok_and(|status| status.success())
+    }
+
+    /// Ends the server at once, as a crash does: its clients find their connections broken.
+    pub fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        // SIGQUIT: without waiting for clients.
+        let _ = Command::new("kill").arg("-QUIT").arg(process.id().to_string()).status();
+        let _ = process.wait();
+    }
+
+    /// A new, empty database.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub fn create_database(&self) -> String {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        name
+    }
+
+    /// The address of a database for a role.
+    #[must_use]
+    pub fn url_as(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@localhost/{database}?host={}", self.directory.path().display())
+    }
+
+    /// The address of a database for the role that may do everything.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        self.url_as(OWNER, database)
+    }
+
+    /// The address of a new, empty database for the role that may do everything.
+    #[must_use]
+    pub fn fresh_url(&self) -> String {
+        self.url(&self.create_database())
+    }
+
+    /// Runs a statement and gives what it printed, without heads.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn sql(&self, database: &str, statement: &str) -> String {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-qtAX", "-v", "ON_ERROR_STOP=1", "-U", OWNER, "-d", database, "-c", statement]);
+        let output = checked(psql.arg("-h").arg(self.directory.path()));
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Runs a statement in a transaction that goes on until the value is dropped.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn hold(&self, database: &str, statement: &str) -> Held {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-qtAX", "-v", "ON_ERROR_STOP=1", "-U", OWNER, "-d", database]).arg("-h").arg(self.directory.path());
+        let mut process = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql starts");
+        let input = process.stdin.as_mut().expect("a pipe");
+        writeln!(input, "BEGIN;\n{statement};\n\\echo held").expect("psql reads");
+        let output = BufReader::new(process.stdout.take().expect("a pipe"));
+        let is_held = output.lines().map_while(Result::ok).any(|line| line == "held");
+        assert!(is_held, "{statement} failed");
+        Held(process)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// A program of the server. It ends with the thread that starts it.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "QUIT"]).current_dir(self.directory.path());
+        if self.is_root {
+            command.args(["--reuid", ACCOUNT, "--regid", ACCOUNT, "--clear-groups"]);
+        }
+        command.arg("--").arg(self.programs.join(program)).stdin(Stdio::null());
+        command
+    }
+}
+
+/// A transaction that goes on.
+#[derive(Debug)]
+pub struct Held(Child);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Where the programs of the newest server are that is installed.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let version = |entry: &fs::DirEntry| entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+    let newest = versions.filter(|entry| version(entry).is_some()).max_by_key(version);
+    let installed = newest.map(|entry| entry.path().join("bin")).into_iter();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    installed.chain(std::env::split_paths(&path)).find(|directory| directory.join("initdb").is_file())
+}
+
+/// Lets the account of the server use a directory.
+fn give_away(directory: &Path) {
+    let number = |option: &str| -> u32 {
+        let output = checked(Command::new("id").args([option, ACCOUNT]));
+        String::from_utf8_lossy(&output.stdout).trim().parse().expect("`id` prints a number")
+    };
+    chown(directory, Some(number("-u")), Some(number("-g"))).expect("root may give it away");
+    fs::set_permissions(directory, Permissions::from_mode(0o700)).expect("root may");
+}
+
+fn checked(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    assert!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
