@@ -1,5 +1,6 @@
 //! The composition root: the one folder that names adapters.
 
+mod bundles;
 mod configuration;
 mod descriptors;
 mod error;
@@ -27,8 +28,8 @@ use mangrove_daemon::webhook::Secrets;
 use mangrove_domain::{
     document::Node,
     ports::{
-        AttemptCache, BundleStore, Bundler, Calendar, Clock, DocumentError, Documents, Entropy, MethodRunner,
-        ObserveError, Packages, Progress, ServiceManager, SourceTree, Watcher,
+        AttemptCache, Bundler, Calendar, Clock, DocumentError, Documents, Entropy, MethodRunner, ObserveError,
+        Packages, Progress, ServiceManager, SourceTree, Watcher,
     },
     position::Position,
     problem::Problem,
@@ -55,7 +56,6 @@ use mangrove_infra::{
     seals::FileSeals,
     shell::SystemShell,
     state_directory,
-    store::LocalStore,
     system::{SystemClock, SystemEntropy},
     vaults::BuiltInVaults,
     watcher::SystemWatcher,
@@ -72,6 +72,8 @@ pub(crate) use descriptors::raise_descriptor_limit;
 pub(crate) use error::ComposeError;
 pub(crate) use mangrove_infra::state_directory::StateDirectoryError;
 
+use bundles::Bundles;
+pub(crate) use bundles::BundlesSetting;
 use configuration::{BundlerSettings, MarkerConfiguration};
 use manager::Systemd;
 use programs::FoundPrograms;
@@ -125,6 +127,13 @@ pub(crate) fn serve_section(repository: &Path) -> Result<(ServeSection, Vec<Prob
     Ok((layout.serve, layout.problems))
 }
 
+/// Where the bundles of a repository lie, and who says so.
+pub(crate) fn bundles_shown(settings: &Settings) -> Result<Vec<BundlesSetting>, ComposeError> {
+    let layout = Layout::of_repository(&settings.repository, &YamlDocuments);
+    let layout = layout.map_err(|fault| ComposeError::Observe(ObserveError::Repository { fault }))?;
+    bundles::shown(&layout.bundles, settings).map_err(ComposeError::Configuration)
+}
+
 /// Gives TLS its cryptography.
 pub(crate) fn use_cryptography() {
     mangrove_npm::registry::use_cryptography();
@@ -171,7 +180,7 @@ struct Composition {
     tree: Arc<LocalTree>,
     documents: Arc<dyn Documents>,
     entropy: Arc<dyn Entropy>,
-    store: LocalStore,
+    bundles: Bundles,
     locks: Arc<LockFiles>,
     /// This very program: workers are children of it.
     program: PathBuf,
@@ -210,7 +219,7 @@ impl Composition {
             is_read_only: settings.access != Access::ReadWrite,
             walk_bounds: mangrove_fs::walk::Bounds::default(),
         })?;
-        let store = LocalStore::new(settings.bundles_directory());
+        let bundles = Bundles::of(&settings, &tree.layout().bundles).map_err(ComposeError::Configuration)?;
         let locks = Arc::new(LockFiles::new(state.join("locks")));
         Ok(Self {
             settings: Arc::new(settings),
@@ -219,7 +228,7 @@ impl Composition {
             tree: Arc::new(tree),
             documents,
             entropy: Arc::new(SystemEntropy),
-            store,
+            bundles,
             locks,
             program,
             absolute,
@@ -235,9 +244,10 @@ impl Composition {
             self.settings.state_directory.clone(),
             mode(self.settings.access),
             self.settings.access == Access::Examine,
-            self.store.clone(),
+            self.bundles.store(),
         );
         let catalog = databases.catalog();
+        self.bundles.belongs_to(&(Arc::clone(&catalog) as _));
         let built: Arc<dyn AttemptCache> = Arc::clone(&catalog) as _;
         let bundler = Arc::new(Replaceable::new(self.bundler(&bundlers, &built)));
         let runner = Arc::new(Replaceable::new(self.runner(&bundlers)));
@@ -308,7 +318,7 @@ impl Composition {
             tree: Arc::clone(&self.tree) as Arc<dyn SourceTree>,
             packages,
             bundler,
-            store: Arc::new(self.store.clone()),
+            store: self.bundles.store(),
             inspector: Arc::new(CachedInspector::new(Arc::new(self.pool.clone()), Arc::clone(&catalog) as _)),
             catalog,
             seals: Arc::new(FileSeals::new(&self.settings.state_directory, self.program.clone())),
@@ -364,7 +374,7 @@ impl Composition {
             vendor: Arc::new(self.pool.clone()),
             vendor_identity: bundler::vendor::identity(),
             locks: Arc::clone(&self.locks) as _,
-            store: Arc::new(self.store.clone()) as Arc<dyn BundleStore>,
+            store: self.bundles.store(),
             limits,
             pause: Arc::new(SystemPause),
             entropy: Arc::clone(&self.entropy),
@@ -402,7 +412,7 @@ impl Composition {
             )),
             limit: deno::LIMIT,
         });
-        let embedded = CachedBundler::new(Arc::new(self.pool.clone()), Arc::clone(built), Arc::new(self.store.clone()));
+        let embedded = CachedBundler::new(Arc::new(self.pool.clone()), Arc::clone(built), self.bundles.store());
         Arc::new(AutoBundler::new(bundlers.choice, Arc::new(embedded), Arc::new(deno)))
     }
 
