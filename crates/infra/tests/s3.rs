@@ -276,7 +276,7 @@ async fn the_cache_stays_within_its_bound_and_keeps_what_is_used() {
     assert!(!local.list().await.expect("a listing").is_empty(), "and nothing makes room for it in vain");
 }
 
-fn fault(error: StoreError) -> Fault {
+fn fault(error: &StoreError) -> Fault {
     error.fault().clone()
 }
 
@@ -288,11 +288,11 @@ async fn an_outage_is_transient_and_passes() {
     let empty = Node::new(&server);
     server.stop().await;
     for fault in [
-        fault(node.store.put("export const other = 1;").await.expect_err("nobody answers")),
-        fault(empty.store.load(&bundle).await.expect_err("nobody answers")),
-        fault(empty.store.presence(&[&bundle]).await.expect_err("nobody answers")),
-        fault(node.store.list().await.expect_err("nobody answers")),
-        fault(node.store.sweep(&sweep(BTreeSet::new())).await.expect_err("nobody answers")),
+        fault(&node.store.put("export const other = 1;").await.expect_err("nobody answers")),
+        fault(&empty.store.load(&bundle).await.expect_err("nobody answers")),
+        fault(&empty.store.presence(&[&bundle]).await.expect_err("nobody answers")),
+        fault(&node.store.list().await.expect_err("nobody answers")),
+        fault(&node.store.sweep(&sweep(BTreeSet::new())).await.expect_err("nobody answers")),
     ] {
         assert_eq!((fault.class, fault.code), (FailureClass::Transient, Code::STORE_UNREACHABLE), "{fault}");
         assert!(fault.message.contains(&server.endpoint()) && fault.message.contains("s3://bundles/team/a"), "{fault}");
@@ -344,8 +344,8 @@ async fn statuses_have_their_classes() {
         server.refuse(status);
         let node = Node::new(&server);
         for fault in [
-            fault(node.store.put(CODE).await.expect_err("refused")),
-            fault(node.store.list().await.expect_err("refused")),
+            fault(&node.store.put(CODE).await.expect_err("refused")),
+            fault(&node.store.list().await.expect_err("refused")),
         ] {
             assert_eq!((fault.class, fault.code), (class, code), "{status}: {fault}");
             assert!(fault.message.contains(&status.to_string()), "{status}: {fault}");
@@ -377,12 +377,12 @@ async fn what_is_configured_wrongly_is_named_without_a_secret() {
     for (options, expected) in cases {
         let shown = format!("{options:?}");
         let store = S3Store::new(options);
-        let list = fault(store.list().await.expect_err("refused"));
+        let list = fault(&store.list().await.expect_err("refused"));
         // This server makes a bucket that is written to.
         let put = if expected == "no such bucket" {
             list.clone()
         } else {
-            fault(store.put(CODE).await.expect_err("refused"))
+            fault(&store.put(CODE).await.expect_err("refused"))
         };
         for fault in [&put, &list] {
             assert_eq!((fault.class, fault.code), (FailureClass::Environment, Code::STORE_REFUSED), "{fault}");
@@ -493,8 +493,8 @@ async fn a_sweep_leaves_what_is_needed_and_what_is_not_ours() {
     let server = S3Server::start().await;
     let node = Node::new(&server);
     let bundle = filled(&node.store).await;
-    let note = server.object("team/a/vendor/").parent().expect("a folder").join("note.txt");
-    fs::write(&note, "somebody else's").expect("written");
+    let foreign = server.object("team/a/vendor/").parent().expect("a folder").join("note.txt");
+    fs::write(&foreign, "somebody else's").expect("written");
     for path in server.objects().values() {
         age(path, 30);
     }
@@ -503,7 +503,7 @@ async fn a_sweep_leaves_what_is_needed_and_what_is_not_ours() {
     assert!(node.store.load(&bundle).await.is_ok());
     assert_eq!(node.store.list().await.expect("a listing").len(), 2);
     node.store.sweep(&sweep(BTreeSet::new())).await.expect("swept");
-    assert!(note.exists(), "what is none of our objects is left alone");
+    assert!(foreign.exists(), "what is none of our objects is left alone");
 }
 
 #[tokio::test]
