@@ -6,6 +6,7 @@ mod approvals;
 mod authors;
 mod benchmarks;
 mod brought;
+mod bundles_in_s3;
 mod cache;
 mod client;
 mod commands;

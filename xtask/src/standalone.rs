@@ -81,6 +81,11 @@ pub(crate) const PARTS: &[Part] = &[
         feature: Some("watcher"),
         without: &[BUNDLER, DATABASE, DOCUMENTS, ENGINE, EXPRESSIONS, HTTP, PARSER, SCHEMA],
     },
+    Part {
+        package: "mangrove-infra",
+        feature: Some("s3"),
+        without: &[BUNDLER, DATABASE, DOCUMENTS, ENGINE, EXPRESSIONS, PARSER, SCHEMA],
+    },
     Part { package: "mangrove-infra", feature: Some("bundler"), without: &[DATABASE, DOCUMENTS, EXPRESSIONS, SCHEMA] },
     Part { package: "mangrove-infra", feature: Some("deno"), without: &[DATABASE, DOCUMENTS, EXPRESSIONS, SCHEMA] },
     // A program of another team.
@@ -121,7 +126,8 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for part in PARTS {
         let output = Command::new("cargo")
-            .args(["tree", "--offline", "--prefix=none"])
+            // What tests need does not come with it.
+            .args(["tree", "--offline", "--prefix=none", "--edges=no-dev"])
             .args(part.arguments())
             .current_dir(root)
             .output()

@@ -158,6 +158,9 @@ pub struct NeedDocument {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreDocument {
+    /// Where it lies, such as `s3://bucket/prefix`; not there where it lies in the state directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// Objects that sources need and that are missing or not what they were.
     pub damaged_objects: u64,
     /// Objects that no source needs.
@@ -197,6 +200,7 @@ impl DoctorDocument {
             }),
             permissions: diagnosis.needs.iter().map(NeedDocument::from).collect(),
             store: StoreDocument {
+                place: diagnosis.store_place.clone(),
                 damaged_objects: diagnosis.damaged.len() as u64,
                 unreferenced_objects: diagnosis.unreferenced.len() as u64,
                 unreferenced_bytes: diagnosis.unreferenced.iter().map(|object| object.size_bytes).sum(),

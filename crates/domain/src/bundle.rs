@@ -23,20 +23,54 @@ impl ObjectKey {
     }
 }
 
-/// The digest of a vendor directory: over its (path, content) pairs sorted by path, each text with its length
-/// before it, after a header with the version of this encoding. Every store uses this one.
+/// The digest of a vendor directory: of its [encoding](encoded_vendor). Every store uses this one.
 #[must_use]
 pub fn vendor_digest<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Digest {
+    Digest::of(&encoded_vendor(files))
+}
+
+/// A vendor directory as one text of bytes: its (path, content) pairs sorted by path, each text with its length before
+/// it, after a header with the version of this encoding.
+#[must_use]
+pub fn encoded_vendor<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
     let mut files: Vec<(&str, &[u8])> = files.into_iter().collect();
     files.sort_unstable();
-    let mut encoded = b"mangrove-vendor 1\n".to_vec();
+    let mut encoded = VENDOR_HEADER.to_vec();
     for (path, content) in files {
         for text in [path.as_bytes(), content] {
             encoded.extend_from_slice(format!("{}:", text.len()).as_bytes());
             encoded.extend_from_slice(text);
         }
     }
-    Digest::of(&encoded)
+    encoded
+}
+
+/// The (path, content) pairs of an [encoded](encoded_vendor) vendor directory; `None` if these bytes are no such encoding.
+#[must_use]
+pub fn decoded_vendor(encoded: &[u8]) -> Option<Vec<(&str, &[u8])>> {
+    let mut rest = encoded.strip_prefix(VENDOR_HEADER)?;
+    let mut files = Vec::new();
+    while !rest.is_empty() {
+        let path = std::str::from_utf8(taken_text(&mut rest)?).ok()?;
+        files.push((path, taken_text(&mut rest)?));
+    }
+    Some(files)
+}
+
+const VENDOR_HEADER: &[u8] = b"mangrove-vendor 1\n";
+
+/// The text at the beginning of these bytes, after its length; what follows stays.
+fn taken_text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let colon = rest.iter().position(|byte| *byte == b':')?;
+    let (length, after) = rest.split_at_checked(colon)?;
+    // The number parser below would accept a sign.
+    if length.first().is_none_or(|digit| !digit.is_ascii_digit()) {
+        return None;
+    }
+    let length = std::str::from_utf8(length).ok()?.parse().ok()?;
+    let (text, after) = after.get(1..)?.split_at_checked(length)?;
+    *rest = after;
+    Some(text)
 }
 
 impl fmt::Display for ObjectKey {
@@ -128,4 +162,43 @@ pub struct LoadedBundle {
     pub code: Arc<str>,
     /// The files of its vendors by their import path `../vendor/<digest>/<file>`, sorted.
     pub vendor_files: Vec<BundleFile>,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::any, proptest};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_vendor_is_decoded_as_it_was_encoded(files in vec((".{0,12}", vec(any::<u8>(), 0..40)), 0..6)) {
+            let mut files: Vec<(&str, &[u8])> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+            let encoded = encoded_vendor(files.iter().copied());
+            files.sort_unstable();
+            assert_eq!(decoded_vendor(&encoded), Some(files));
+        }
+
+        #[test]
+        fn no_bytes_make_the_decoder_fail_otherwise_than_by_none(bytes in vec(any::<u8>(), 0..60)) {
+            let behind = [VENDOR_HEADER, &bytes].concat();
+            if let Some(files) = decoded_vendor(&behind) {
+                let content: usize = files.iter().map(|(path, bytes)| path.len() + bytes.len()).sum();
+                assert!(content <= bytes.len());
+            }
+            assert_eq!(decoded_vendor(&bytes), None);
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_has_a_false_length_is_no_vendor() {
+        let encoded = encoded_vendor([("a.js", b"export {};".as_slice())]);
+        for length in 0..encoded.len() {
+            let is_whole = length == VENDOR_HEADER.len();
+            assert_eq!(decoded_vendor(&encoded[..length]).is_some(), is_whole, "{length}");
+        }
+        for text in ["+1:a0:", "-1:a0:", "99999999999999999999:a", ":a", "1:é"] {
+            assert_eq!(decoded_vendor(&[VENDOR_HEADER, text.as_bytes()].concat()), None, "{text}");
+        }
+    }
 }

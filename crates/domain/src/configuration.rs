@@ -32,3 +32,6 @@ pub const SERVE_KEYS: [&str; 10] = [
     "timeZone",
     "tokenFile",
 ];
+
+/// The keys of `bundles` in `mangrove.yaml`, sorted. What they mean is in `design/bundle-store-s3.md`.
+pub const BUNDLES_KEYS: [&str; 7] = ["allowHttp", "cacheSize", "credentials", "endpoint", "pathStyle", "region", "url"];

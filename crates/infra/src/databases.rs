@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use mangrove_domain::{
     database::{Database, DatabaseFault},
     failure::Fault,
-    ports::{AttemptCache, Catalog, CatalogError, Databases, RunStoreError, StagedCatalog, StoreError},
+    ports::{AttemptCache, Catalog, CatalogError, Databases, RunStoreError, StagedCatalog},
     problem::{Code, Problem},
 };
 
@@ -17,7 +17,7 @@ use crate::{
     catalog::{DeferredCatalog, OpenMode, OpenedCatalog, SqliteCatalog, StagingDirectory, Unusable},
     runs::{DeferredRuns, SqliteRuns},
     state_directory,
-    store::{LocalStore, Ownership},
+    store::{OwnedStore, Ownership},
 };
 
 /// The databases of one state directory. Cheap to clone.
@@ -34,7 +34,7 @@ struct Inner {
     mode: OpenMode,
     /// A catalog that cannot be opened is no error before it is asked for something.
     defers_errors: bool,
-    store: LocalStore,
+    store: Arc<dyn OwnedStore>,
     notices: Mutex<Vec<Problem>>,
 }
 
@@ -48,9 +48,9 @@ impl SqliteDatabases {
         state_directory: PathBuf,
         mode: OpenMode,
         defers_errors: bool,
-        store: LocalStore,
+        store: impl Into<Arc<dyn OwnedStore>>,
     ) -> Self {
-        let notices = Mutex::default();
+        let (store, notices) = (store.into(), Mutex::default());
         let inner = Arc::new(Inner { repository, state_directory, mode, defers_errors, store, notices });
         let opener = Arc::clone(&inner);
         let catalog = DeferredCatalog::new(inner.path(Database::Catalog), mode, move || {
@@ -122,7 +122,7 @@ impl Inner {
             let message =
                 format!("was damaged; it was moved to {}, and a new one is built from the sources", path.display());
             self.add_notice(Database::Catalog, message);
-            self.hand_store_over(opened.catalog.identity().await?.as_deref())?;
+            self.hand_store_over(opened.catalog.identity().await?.as_deref()).await?;
         }
         Ok(OpenedCatalog::Usable(opened.catalog))
     }
@@ -138,14 +138,13 @@ impl Inner {
     }
 
     /// Makes a store that an earlier catalog left the store of this one.
-    fn hand_store_over(&self, identity: Option<&str>) -> Result<(), CatalogError> {
-        let hand_over = |identity: &str| -> Result<(), StoreError> {
-            match self.store.ownership(identity)? {
-                Ownership::Foreign(_) => self.store.claim(identity),
-                Ownership::Ours | Ownership::Unclaimed => Ok(()),
-            }
+    async fn hand_store_over(&self, identity: Option<&str>) -> Result<(), CatalogError> {
+        let Some(identity) = identity else { return Ok(()) };
+        let handed_over = match self.store.ownership(identity).await {
+            Ok(Ownership::Foreign(_)) => self.store.claim(identity).await,
+            Ok(Ownership::Ours | Ownership::Unclaimed) => Ok(()),
+            Err(error) => Err(error),
         };
-        let handed_over = identity.map_or(Ok(()), hand_over);
         handed_over.map_err(|error| CatalogError::Access { operation: "replace", fault: error.fault().clone() })
     }
 
@@ -188,6 +187,7 @@ impl Databases for SqliteDatabases {
     }
 
     async fn stage_catalog(&self) -> Result<Box<dyn StagedCatalog>, CatalogError> {
+        self.inner.store.expect_claim();
         let path = self.inner.path(Database::Catalog);
         let directory = StagingDirectory::new(&path).await?;
         let opened = SqliteCatalog::open(&directory.catalog(), OpenMode::ReadWrite).await?;
@@ -223,7 +223,7 @@ impl StagedCatalog for SqliteStagedCatalog {
         let SqliteDatabases { inner, catalog } = &databases;
         let path = inner.path(Database::Catalog);
         let set_aside = catalog.while_closed(SqliteCatalog::replace(&path, &directory.catalog())).await?;
-        inner.hand_store_over(catalog.identity().await?.as_deref())?;
+        inner.hand_store_over(catalog.identity().await?.as_deref()).await?;
         Ok(set_aside)
     }
 }

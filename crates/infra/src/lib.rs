@@ -42,6 +42,7 @@
 //! | `bundler` | `bundler`, `worker`, `attempt_cache`, `extension_packages`: bundling, parsing and inspecting in child processes | rolldown, oxc, QuickJS, reqwest |
 //! | `deno` | `runner`, `runtime`: running methods in Deno, and getting it | what `bundler` brings |
 //! | `vaults` | `vaults`: secrets in encrypted files | ring |
+//! | `s3` | `store::s3`: bundles in a bucket | `object_store`, reqwest |
 //! | `watcher` | `watcher`: changes of files as they happen | notify |
 //!
 //! [`state_directory`], [`store`], [`seals`], [`shell`], [`system`] and [`no_packages`] are always there. `examples/embedding` puts the

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mangrove_domain::{
-    configuration::SERVE_KEYS,
+    configuration::{BUNDLES_KEYS, SERVE_KEYS},
     document::{Document, Node, NodeValue},
     driver::Drivers,
     failure::Fault,
@@ -33,9 +33,10 @@ pub const MARKERS: [&str; 2] = ["mangrove.yaml", ".swamp.yaml"];
 pub const EXTENSIONS_DIRECTORY: &str = "extensions";
 
 /// Keys of `mangrove.yaml` apart from the directories of kinds.
-const KNOWN_KEYS: [&str; 12] = [
+const KNOWN_KEYS: [&str; 13] = [
     "repoId",
     "bundler",
+    "bundles",
     "catalog",
     "defaultVault",
     "deno",
@@ -99,6 +100,8 @@ pub struct Layout {
     pub drivers: Drivers,
     /// What `serve` says, as it is written, and where: texts by key. Of a list, the elements with commas between them.
     pub serve: BTreeMap<String, (String, Position)>,
+    /// What `bundles` says, as it is written, and where: texts by key. A text alone is that of `url`.
+    pub bundles: BTreeMap<String, (String, Position)>,
     /// The names of workflows of pulled extensions whose schedules are in force: `schedules.allow`.
     pub allowed_schedules: BTreeSet<String>,
     /// The vault for what names none.
@@ -108,13 +111,15 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The keys of `mangrove.yaml` that are understood, sorted; those below `serve` with `serve.` before them.
+    /// The keys of `mangrove.yaml` that are understood, sorted; those below `serve` and `bundles` with `serve.` and
+    /// `bundles.` before them.
     #[must_use]
     pub fn known_keys() -> Vec<String> {
         let directories = KNOWN_DIRECTORIES.iter().map(|directory| format!("{directory}Dir"));
         let serve = SERVE_KEYS.iter().map(|key| format!("serve.{key}"));
-        let mut keys: Vec<String> =
-            KNOWN_KEYS.iter().map(|key| (*key).to_owned()).chain(directories).chain(serve).collect();
+        let bundles = BUNDLES_KEYS.iter().map(|key| format!("bundles.{key}"));
+        let known = KNOWN_KEYS.iter().map(|key| (*key).to_owned());
+        let mut keys: Vec<String> = known.chain(directories).chain(serve).chain(bundles).collect();
         keys.sort_unstable();
         keys
     }
@@ -181,7 +186,9 @@ impl Layout {
             } else if key == "schedules" && warns {
                 layout.allowed_schedules = read_allowed(marker, value, &mut layout.problems)?;
             } else if key == "serve" && warns {
-                layout.serve = read_serve(marker, value, &mut layout.problems)?;
+                layout.serve = read_section(marker, value, "serve", &SERVE_KEYS, &mut layout.problems)?;
+            } else if key == "bundles" && warns {
+                layout.bundles = read_bundles(marker, value, &mut layout.problems)?;
             } else if is_directory {
                 layout.directories.insert(key.to_owned(), (text()?.to_owned(), value.position(marker)));
             } else if key.ends_with("Dir")
@@ -278,20 +285,22 @@ fn read_allowed(marker: &str, node: &Node, problems: &mut Vec<Problem>) -> Resul
     Ok(allowed)
 }
 
-/// What `serve` says. Its values are texts, numbers or lists of texts; whoever serves knows what they mean.
-fn read_serve(
+/// What a section such as `serve` says. Its values are texts, numbers or lists of texts; whoever asks knows what they mean.
+fn read_section(
     marker: &str,
     node: &Node,
+    section: &str,
+    known: &[&str],
     problems: &mut Vec<Problem>,
 ) -> Result<BTreeMap<String, (String, Position)>, Fault> {
-    let members = node.as_map().ok_or_else(|| wrong_form(marker, node, "`serve`", "a mapping"))?;
+    let members = node.as_map().ok_or_else(|| wrong_form(marker, node, &format!("`{section}`"), "a mapping"))?;
     let mut settings = BTreeMap::new();
     for (key_node, value) in members {
         let key = key_node.as_str().unwrap_or_default();
-        if !SERVE_KEYS.contains(&key) {
-            let message = format!("the setting `serve.{key}` is not known");
+        if !known.contains(&key) {
+            let message = format!("the setting `{section}.{key}` is not known");
             let problem = Problem::warning(Code::UNKNOWN_SETTING, marker, message).at(key_node.position(marker));
-            problems.push(problem.advise_if(nearest::hint(key, SERVE_KEYS)));
+            problems.push(problem.advise_if(nearest::hint(key, known.iter().copied())));
             continue;
         }
         let text = match &value.value {
@@ -304,10 +313,22 @@ fn read_serve(
             }
         };
         let text =
-            text.ok_or_else(|| wrong_form(marker, value, &format!("`serve.{key}`"), "a text or a list of texts"))?;
+            text.ok_or_else(|| wrong_form(marker, value, &format!("`{section}.{key}`"), "a text or a list of texts"))?;
         settings.insert(key.to_owned(), (text, value.position(marker)));
     }
     Ok(settings)
+}
+
+/// What `bundles` says: an address, or a mapping with it.
+fn read_bundles(
+    marker: &str,
+    node: &Node,
+    problems: &mut Vec<Problem>,
+) -> Result<BTreeMap<String, (String, Position)>, Fault> {
+    if let Some(url) = node.as_str() {
+        return Ok(BTreeMap::from([("url".to_owned(), (url.to_owned(), node.position(marker)))]));
+    }
+    read_section(marker, node, "bundles", &BUNDLES_KEYS, problems)
 }
 
 /// Where the sources of one kind lie.

@@ -16,6 +16,8 @@ pub mod registry;
 pub mod requests;
 pub mod roots;
 pub mod rows;
+#[cfg(feature = "s3-server")]
+pub mod s3_server;
 pub mod sources;
 pub mod stops;
 pub mod web_server;

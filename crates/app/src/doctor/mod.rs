@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use futures::StreamExt as _;
 use mangrove_domain::{
     advice::{Advice, UserAction},
     bundle::{self, ObjectKey, Presence, StoredObject},
@@ -97,6 +98,8 @@ pub struct Diagnosis {
     pub documents: Option<DocumentHealth>,
     /// What types need from the machine, and what is granted to them.
     pub needs: Vec<Need>,
+    /// Where the bundles lie, where it is not the state directory.
+    pub store_place: Option<String>,
     /// Objects that rows need and that are missing or damaged.
     pub damaged: BTreeMap<ObjectKey, Presence>,
     /// Objects of the store that no row names.
@@ -304,18 +307,27 @@ async fn examine_store(
     problems: &mut Vec<Problem>,
     diagnosis: &mut Diagnosis,
 ) {
-    let store = &scanner.ports().store;
+    let store = Arc::clone(&scanner.ports().store);
+    diagnosis.store_place = store.place();
     // The bundle of a rejected export is never loaded again: that it is gone harms nobody, and nothing builds it.
     let used = rows.iter().filter(|row| row.state.name() != StateName::ValidationFailed).filter_map(Row::bundle);
     let used: BTreeSet<StoredObject> = used.flat_map(|bundle| bundle.closure().copied()).collect();
-    for object in &used {
-        match store.verify(object).await {
+    let looks = used.into_iter().map(|object| {
+        let store = Arc::clone(&store);
+        async move { (object, store.verify(&object).await) }
+    });
+    let mut looks = futures::stream::iter(looks).buffered(PARALLEL_LOOKS);
+    // A server that does not answer says the same of every object.
+    let mut told = BTreeSet::new();
+    while let Some((object, presence)) = looks.next().await {
+        match presence {
             Ok(Presence::Present) => {}
             Ok(presence) => {
                 problems.extend(store_problem(object.key, presence));
                 diagnosis.damaged.insert(object.key, presence);
             }
-            Err(error) => problems.push(unusable(STORE, error.fault())),
+            Err(error) if told.insert(error.to_string()) => problems.push(unusable(STORE, error.fault())),
+            Err(_) => {}
         }
     }
     match store.list().await {
@@ -334,6 +346,9 @@ async fn examine_store(
         Err(error) => problems.push(unlooked(&error)),
     }
 }
+
+/// How many objects of the store are read at once.
+const PARALLEL_LOOKS: usize = 16;
 
 /// What the doctor calls the catalog.
 pub const CATALOG: &str = "catalog.db";

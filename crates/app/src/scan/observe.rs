@@ -1,8 +1,11 @@
 //! The first half of the pipeline: everything that a plan is made of.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, btree_map};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet, btree_map},
+    sync::Arc,
+};
 
-use futures::{FutureExt as _, future::BoxFuture};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use mangrove_domain::{
     bundle::{BundleRef, Presence, StoredObject},
     digest::Digest,
@@ -287,13 +290,21 @@ pub(super) fn presence<'a>(
     .boxed()
 }
 
+/// How many objects of the store are read at once.
+const PARALLEL_LOOKS: usize = 16;
+
 /// A look at existence and size does not see flipped bits; this one reads every byte, and takes damaged
 /// objects away, so that they count as missing.
 async fn discard_damaged(ports: &Ports, catalog: &CatalogView) -> Result<(), Error> {
     let closures = catalog.rows.iter().filter_map(Row::bundle);
     let objects: BTreeSet<StoredObject> = closures.flat_map(|bundle| bundle.closure().copied()).collect();
-    for object in objects {
-        let presence = ports.store.verify(&object).await.map_err(Error::verifying_store)?;
+    let looks = objects.into_iter().map(|object| {
+        let store = Arc::clone(&ports.store);
+        async move { (object, store.verify(&object).await) }
+    });
+    let mut looks = futures::stream::iter(looks).buffer_unordered(PARALLEL_LOOKS);
+    while let Some((object, presence)) = looks.next().await {
+        let presence = presence.map_err(Error::verifying_store)?;
         if matches!(presence, Presence::WrongSize { .. }) {
             ports.store.remove(object.key).await.map_err(Error::verifying_store)?;
         }

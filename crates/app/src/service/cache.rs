@@ -22,6 +22,8 @@ const GRACE: Duration = Duration::from_hours(1);
 /// How much is cached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CacheUsage {
+    /// Where the bundles lie, where it is not the state directory.
+    pub store_place: Option<String>,
     /// Packages.
     pub packages: PackageUsage,
     /// Bundles of sources.
@@ -74,6 +76,7 @@ impl Service {
         let packages = self.package_cache()?.usage().await;
         let packages = packages.map_err(ServiceError::failed("looking at the cache"))?;
         let mut usage = CacheUsage { packages, ..CacheUsage::default() };
+        usage.store_place = self.scanner.ports().store.place();
         for object in self.stored_objects().await? {
             match object.key {
                 ObjectKey::Vendor(_) => usage.vendors.add(object.size_bytes),

@@ -83,8 +83,11 @@ impl From<Amount> for AmountDocument {
 
 /// Sizes and places, without changing anything.
 pub(crate) async fn info(context: &Context) -> Result<Exit, CommandError> {
-    let CacheUsage { packages, bundles, vendors } = context.look()?.cache_usage().await?;
-    let directory = context.settings(Access::ReadOnly, None)?.bundles_directory();
+    let CacheUsage { store_place, packages, bundles, vendors } = context.look()?.cache_usage().await?;
+    let directory = match store_place {
+        Some(place) => place,
+        None => context.settings(Access::ReadOnly, None)?.bundles_directory().display().to_string(),
+    };
     if context.printer.is_json() {
         context.printer.document(&InfoDocument {
             schema: "mangrove.cache-info/1",
@@ -95,11 +98,7 @@ pub(crate) async fn info(context: &Context) -> Result<Exit, CommandError> {
                 units: packages.units.into(),
                 scratch: packages.scratch.into(),
             },
-            bundles: BundlesDocument {
-                directory: directory.display().to_string(),
-                entries: bundles.into(),
-                vendors: vendors.into(),
-            },
+            bundles: BundlesDocument { directory, entries: bundles.into(), vendors: vendors.into() },
         });
         return Ok(Exit::Done);
     }
@@ -111,7 +110,7 @@ pub(crate) async fn info(context: &Context) -> Result<Exit, CommandError> {
     line(packages.metadata, "metadata document");
     line(packages.units, "unit record");
     line(packages.scratch, "temporary file");
-    context.printer.line(format!("bundles in {}", directory.display()));
+    context.printer.line(format!("bundles in {directory}"));
     line(bundles, "bundle");
     line(vendors, "vendor bundle");
     Ok(Exit::Done)

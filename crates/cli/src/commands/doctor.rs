@@ -84,6 +84,9 @@ fn print(printer: &Printer, diagnosis: &Diagnosis) {
         let requires = need.requirements.join(", ");
         printer.line(format!("{kind} {name} uses {requires}; not granted: {}", missing.join(", ")));
     }
+    if let Some(place) = &diagnosis.store_place {
+        printer.line(format!("bundles in {place}"));
+    }
     if !diagnosis.unreferenced.is_empty() {
         let bytes = diagnosis.unreferenced.iter().map(|object| object.size_bytes).sum();
         let objects = human::count(diagnosis.unreferenced.len() as u64, "object");

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use mangrove_app::service::Access as ServiceAccess;
 use mangrove_daemon::{
     Answers, Control, Daemon, Phase,
     http::{Access, ApiState, Hosts},
@@ -12,7 +13,9 @@ use serde::Serialize;
 
 use super::Context;
 use crate::{
-    args, compose, daemon_signals,
+    args,
+    compose::{self, BundlesSetting},
+    daemon_signals,
     errors::CommandError,
     exit::Exit,
     explain,
@@ -49,7 +52,7 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
     };
     if arguments.check {
         let catalog = compose::catalog_shown(&repository, context.environment())?;
-        check(context, &settings, catalog);
+        check(context, &settings, catalog)?;
         return Ok(Exit::Done);
     }
     let service = context.open(None)?;
@@ -111,20 +114,27 @@ fn refuse(context: &Context, problems: &[Problem]) -> Exit {
     Exit::Usage
 }
 
-fn check(context: &Context, settings: &ServeSettings, (value, source): (String, String)) {
+fn check(
+    context: &Context,
+    settings: &ServeSettings,
+    (value, source): (String, String),
+) -> Result<(), CommandError> {
     let mut shown = settings.shown();
     shown.push(Shown { key: "catalog", value, source });
+    let bundles = compose::bundles_shown(&context.settings(ServiceAccess::ReadOnly, None)?)?;
+    shown.extend(bundles.into_iter().map(|BundlesSetting { key, value, source }| Shown { key, value, source }));
     if context.printer.is_json() {
         let settings =
             shown.into_iter().map(|Shown { key, value, source }| SettingDocument { key, value, source }).collect();
         context.printer.document(&CheckDocument { schema: "mangrove.serve-check/1", settings });
-        return;
+        return Ok(());
     }
     let cells: Vec<Vec<String>> =
         shown.into_iter().map(|Shown { key, value, source }| vec![key.to_owned(), value, source]).collect();
     for line in table(&cells) {
         context.printer.line(line);
     }
+    Ok(())
 }
 
 async fn say_when_ready(control: Control) {

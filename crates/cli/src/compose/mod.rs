@@ -1,5 +1,6 @@
 //! The composition root: the one folder that names adapters.
 
+mod bundles;
 mod catalog;
 mod configuration;
 mod descriptors;
@@ -28,8 +29,8 @@ use mangrove_daemon::webhook::Secrets;
 use mangrove_domain::{
     document::Node,
     ports::{
-        AttemptCache, BundleStore, Bundler, Calendar, Clock, DocumentError, Documents, Entropy, MethodRunner,
-        ObserveError, Packages, Progress, ServiceManager, SourceTree, Watcher,
+        AttemptCache, Bundler, Calendar, Clock, DocumentError, Documents, Entropy, MethodRunner, ObserveError,
+        Packages, Progress, ServiceManager, SourceTree, Watcher,
     },
     position::Position,
     problem::Problem,
@@ -56,7 +57,6 @@ use mangrove_infra::{
     seals::FileSeals,
     shell::SystemShell,
     state_directory,
-    store::LocalStore,
     system::{SystemClock, SystemEntropy},
     vaults::BuiltInVaults,
     watcher::SystemWatcher,
@@ -74,6 +74,8 @@ pub(crate) use descriptors::raise_descriptor_limit;
 pub(crate) use error::ComposeError;
 pub(crate) use mangrove_infra::state_directory::StateDirectoryError;
 
+use bundles::Bundles;
+pub(crate) use bundles::BundlesSetting;
 use catalog::CatalogParts;
 use configuration::{BundlerSettings, MarkerConfiguration};
 use manager::Systemd;
@@ -128,6 +130,13 @@ pub(crate) fn serve_section(repository: &Path) -> Result<(ServeSection, Vec<Prob
     Ok((layout.serve, layout.problems))
 }
 
+/// Where the bundles of a repository lie, and who says so.
+pub(crate) fn bundles_shown(settings: &Settings) -> Result<Vec<BundlesSetting>, ComposeError> {
+    let layout = Layout::of_repository(&settings.repository, &YamlDocuments);
+    let layout = layout.map_err(|fault| ComposeError::Observe(ObserveError::Repository { fault }))?;
+    bundles::shown(&layout.bundles, settings).map_err(ComposeError::Configuration)
+}
+
 /// Gives TLS its cryptography.
 pub(crate) fn use_cryptography() {
     mangrove_npm::registry::use_cryptography();
@@ -174,7 +183,7 @@ struct Composition {
     tree: Arc<LocalTree>,
     documents: Arc<dyn Documents>,
     entropy: Arc<dyn Entropy>,
-    store: LocalStore,
+    bundles: Bundles,
     locks: Arc<LockFiles>,
     /// This very program: workers are children of it.
     program: PathBuf,
@@ -213,7 +222,7 @@ impl Composition {
             is_read_only: settings.access != Access::ReadWrite,
             walk_bounds: mangrove_fs::walk::Bounds::default(),
         })?;
-        let store = LocalStore::new(settings.bundles_directory());
+        let bundles = Bundles::of(&settings, &tree.layout().bundles).map_err(ComposeError::Configuration)?;
         let locks = Arc::new(LockFiles::new(state.join("locks")));
         Ok(Self {
             settings: Arc::new(settings),
@@ -222,7 +231,7 @@ impl Composition {
             tree: Arc::new(tree),
             documents,
             entropy: Arc::new(SystemEntropy),
-            store,
+            bundles,
             locks,
             program,
             absolute,
@@ -238,10 +247,11 @@ impl Composition {
             self.settings.state_directory.clone(),
             mode(self.settings.access),
             self.settings.access == Access::Examine,
-            self.store.clone(),
+            self.bundles.store(),
         );
         let kept = CatalogParts::of(&self.settings, self.tree.layout(), &databases)?;
         let built = Arc::clone(&kept.attempts);
+        self.bundles.belongs_to(&kept.catalog);
         let bundler = Arc::new(Replaceable::new(self.bundler(&bundlers, &built)));
         let runner = Arc::new(Replaceable::new(self.runner(&bundlers)));
         let fetching = self.clone();
@@ -311,7 +321,7 @@ impl Composition {
             tree: Arc::clone(&self.tree) as Arc<dyn SourceTree>,
             packages,
             bundler,
-            store: Arc::new(self.store.clone()),
+            store: self.bundles.store(),
             inspector: Arc::new(CachedInspector::new(Arc::new(self.pool.clone()), Arc::clone(&kept.attempts))),
             catalog: Arc::clone(&kept.catalog),
             seals: Arc::new(FileSeals::new(&self.settings.state_directory, self.program.clone())),
@@ -367,7 +377,7 @@ impl Composition {
             vendor: Arc::new(self.pool.clone()),
             vendor_identity: bundler::vendor::identity(),
             locks: Arc::clone(&self.locks) as _,
-            store: Arc::new(self.store.clone()) as Arc<dyn BundleStore>,
+            store: self.bundles.store(),
             limits,
             pause: Arc::new(SystemPause),
             entropy: Arc::clone(&self.entropy),
@@ -405,7 +415,7 @@ impl Composition {
             )),
             limit: deno::LIMIT,
         });
-        let embedded = CachedBundler::new(Arc::new(self.pool.clone()), Arc::clone(built), Arc::new(self.store.clone()));
+        let embedded = CachedBundler::new(Arc::new(self.pool.clone()), Arc::clone(built), self.bundles.store());
         Arc::new(AutoBundler::new(bundlers.choice, Arc::new(embedded), Arc::new(deno)))
     }
 

@@ -53,6 +53,11 @@ pub trait BundleStore: Send + Sync {
     /// left behind. A store that is nobody's yet becomes that of the request's catalog; one that is another
     /// catalog's is refused with [`StoreError::Foreign`]. A dry run changes nothing.
     async fn sweep(&self, request: &SweepRequest) -> Result<SweepOutcome, StoreError>;
+
+    /// Where the objects lie, for people, such as `s3://bucket/prefix`; `None` where it is the state directory.
+    fn place(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The shortest grace period of a sweep. An object is put before the row that needs it is committed; no build takes

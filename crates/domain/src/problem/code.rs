@@ -165,6 +165,10 @@ codes! {
     SHIPPED_CHANGED = 421, "a shipped bundle is not the one that was accepted";
     /// A directory of the state, or a name on the way to it, is a link.
     STATE_LINK = 422, "a link in the state directory";
+    /// The server that has the bundles does not answer, or not now.
+    STORE_UNREACHABLE = 423, "the bundle store cannot be reached";
+    /// The server that has the bundles refuses, or what is configured does not fit.
+    STORE_REFUSED = 424, "the bundle store refuses access";
     /// The catalog is locked by others for longer than its patience.
     CATALOG_BUSY = 501, "the catalog is busy";
     /// The catalog file is damaged; it was set aside.

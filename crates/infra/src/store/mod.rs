@@ -18,6 +18,8 @@ mod durable;
 mod presence;
 mod read;
 mod recent;
+#[cfg(feature = "s3")]
+pub mod s3;
 mod sweep;
 mod vendor;
 mod write;
@@ -69,6 +71,36 @@ pub enum Ownership {
     Ours,
     /// That of the catalog with this identifier: what it needs is not ours to sweep.
     Foreign(String),
+}
+
+/// A bundle store that knows whose it is.
+#[async_trait]
+pub trait OwnedStore: BundleStore {
+    /// Whose store this is, seen from the catalog with this identifier.
+    async fn ownership(&self, catalog_id: &str) -> Result<Ownership, StoreError>;
+
+    /// Makes the store that of this catalog, whoever's it was.
+    async fn claim(&self, catalog_id: &str) -> Result<(), StoreError>;
+
+    /// Says that a [claim](Self::claim) for a new catalog will follow: until then the store is used whoever's it is.
+    fn expect_claim(&self) {}
+}
+
+impl From<LocalStore> for Arc<dyn OwnedStore> {
+    fn from(store: LocalStore) -> Self {
+        Arc::new(store)
+    }
+}
+
+#[async_trait]
+impl OwnedStore for LocalStore {
+    async fn ownership(&self, catalog_id: &str) -> Result<Ownership, StoreError> {
+        LocalStore::ownership(self, catalog_id)
+    }
+
+    async fn claim(&self, catalog_id: &str) -> Result<(), StoreError> {
+        LocalStore::claim(self, catalog_id)
+    }
 }
 
 impl LocalStore {

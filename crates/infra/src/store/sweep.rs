@@ -33,7 +33,14 @@ pub(super) fn run(store: &Inner, request: &SweepRequest) -> Result<SweepOutcome,
         }
         outcome.objects.push(object);
     }
-    let Some(temporary) = store.directory("sweep", &store.root.join("tmp"))? else { return Ok(outcome) };
+    outcome.leftovers = leftovers(store, request)?;
+    Ok(outcome)
+}
+
+/// Removes what interrupted writes left behind, and counts it.
+pub(super) fn leftovers(store: &Inner, request: &SweepRequest) -> Result<usize, StoreError> {
+    let mut count = 0;
+    let Some(temporary) = store.directory("sweep", &store.root.join("tmp"))? else { return Ok(count) };
     let failed = |operation, path: &Path, error: &io::Error| access("sweep", io_fault(operation, path, error));
     for name in temporary.names().map_err(|error| failed(Operation::List, temporary.path(), &error))? {
         let path = temporary.path().join(&name);
@@ -48,9 +55,9 @@ pub(super) fn run(store: &Inner, request: &SweepRequest) -> Result<SweepOutcome,
                 Ok(()) | Err(_) => {}
             }
         }
-        outcome.leftovers += 1;
+        count += 1;
     }
-    Ok(outcome)
+    Ok(count)
 }
 
 /// False for what somebody else took away meanwhile.

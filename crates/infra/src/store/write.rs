@@ -126,7 +126,7 @@ impl Inner {
 
     /// Marks an object as used now, for the grace period of a sweep. Best effort: a store on a read-only disk is
     /// swept by nobody.
-    fn mark_as_used(&self, path: &Path) {
+    pub(super) fn mark_as_used(&self, path: &Path) {
         let _ = mangrove_fs::touch(&self.root, path);
     }
 }

@@ -97,6 +97,8 @@ mod tests {
         let mut described = keys(&schema["properties"]);
         let serve = keys(&schema["properties"]["serve"]["properties"]);
         described.extend(serve.into_iter().map(|key| format!("serve.{key}")));
+        let bundles = keys(&schema["properties"]["bundles"]["oneOf"][1]["properties"]);
+        described.extend(bundles.into_iter().map(|key| format!("bundles.{key}")));
         assert_eq!(described, Layout::known_keys().into_iter().collect());
         let permissions: BTreeSet<String> = Permission::ALL.map(|name| name.as_str().to_owned()).into();
         assert_eq!(keys(&schema["$defs"]["grants"]["properties"]), permissions);
@@ -121,6 +123,8 @@ mod tests {
             "bundler: embedded\ndeno: /usr/bin/deno\nmodelsDir: lib/models\ndefaultVault: ops",
             "permissions:\n  '*': {net: [registry.example], env: false}\n  '@acme/tools': {read: true}",
             "serve:\n  listen: 127.0.0.1:1\n  grace: 5s\n  parallelRuns: 8\n  hosts: [a.example]\n  keepRuns: forever",
+            "bundles: s3://shop-bundles/team",
+            "bundles: {url: 's3://b', region: eu-west-1, allowHttp: true, cacheSize: 500MiB, credentials: instance}",
         ] {
             assert_eq!(judged(text), (true, true), "{text}");
         }
@@ -135,6 +139,9 @@ mod tests {
             "permissions: {'*': {net: 5}}",
             "serve: {lissen: here}",
             "serve: [a]",
+            "bundles: [a]",
+            "bundles: {bucket: b}",
+            "bundles: {url: {}}",
             "serve: {hosts: [[a]]}",
             "[a]",
         ] {
