@@ -20,7 +20,7 @@ pub(crate) struct Stored<'a> {
     pub(crate) root: Cow<'a, str>,
     pub(crate) path: Cow<'a, str>,
     pub(crate) revision: u64,
-    /// As [`record`](super::record) encodes it.
+    /// As [`record`] encodes it.
     pub(crate) record: &'a [u8],
 }
 

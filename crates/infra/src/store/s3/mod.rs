@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The bytes of every object have the digest that its key says: those of a vendor bundle are
-//! [`encoded_vendor`](mangrove_domain::bundle::encoded_vendor). An object is there as a whole or not at all, and when
+//! [`encoded_vendor`]. An object is there as a whole or not at all, and when
 //! putting it has returned it is durable. What is loaded, from the cache or from the bucket, is compared with its digest.
 //! The reasons are in `design/bundle-store-s3.md`.
 
