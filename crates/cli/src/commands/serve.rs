@@ -114,11 +114,7 @@ fn refuse(context: &Context, problems: &[Problem]) -> Exit {
     Exit::Usage
 }
 
-fn check(
-    context: &Context,
-    settings: &ServeSettings,
-    (value, source): (String, String),
-) -> Result<(), CommandError> {
+fn check(context: &Context, settings: &ServeSettings, (value, source): (String, String)) -> Result<(), CommandError> {
     let mut shown = settings.shown();
     shown.push(Shown { key: "catalog", value, source });
     let bundles = compose::bundles_shown(&context.settings(ServiceAccess::ReadOnly, None)?)?;
