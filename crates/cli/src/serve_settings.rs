@@ -74,7 +74,7 @@ impl Layers<'_> {
         };
         let from_section = || {
             let (text, position) = self.section.get(key)?;
-            Some((text, format!("{}:{}", position.file, position.line), Some(position.clone())))
+            Some((text, position.file_and_line(), Some(position.clone())))
         };
         let found = argument.map(|text| (text, flag, None)).or_else(from_environment).or_else(from_section);
         let Some((text, source, position)) = found else {

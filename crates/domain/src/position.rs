@@ -13,6 +13,14 @@ pub struct Position {
     pub column: u32,
 }
 
+impl Position {
+    /// `file:line`, for where a setting stands: it has a line of its own.
+    #[must_use]
+    pub fn file_and_line(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:{}:{}", self.file, self.line, self.column)

@@ -307,19 +307,15 @@ async fn examine_store(
     problems: &mut Vec<Problem>,
     diagnosis: &mut Diagnosis,
 ) {
-    let store = Arc::clone(&scanner.ports().store);
+    let store = &scanner.ports().store;
     diagnosis.store_place = store.place();
     // The bundle of a rejected export is never loaded again: that it is gone harms nobody, and nothing builds it.
     let used = rows.iter().filter(|row| row.state.name() != StateName::ValidationFailed).filter_map(Row::bundle);
     let used: BTreeSet<StoredObject> = used.flat_map(|bundle| bundle.closure().copied()).collect();
-    let looks = used.into_iter().map(|object| {
-        let store = Arc::clone(&store);
-        async move { (object, store.verify(&object).await) }
-    });
-    let mut looks = futures::stream::iter(looks).buffered(PARALLEL_LOOKS);
+    let mut verified = scan::verified(Arc::clone(store), used);
     // A server that does not answer says the same of every object.
     let mut told = BTreeSet::new();
-    while let Some((object, presence)) = looks.next().await {
+    while let Some((object, presence)) = verified.next().await {
         match presence {
             Ok(Presence::Present) => {}
             Ok(presence) => {
@@ -346,9 +342,6 @@ async fn examine_store(
         Err(error) => problems.push(unlooked(&error)),
     }
 }
-
-/// How many objects of the store are read at once.
-const PARALLEL_LOOKS: usize = 16;
 
 /// What the doctor calls the catalog.
 pub const CATALOG: &str = "catalog.db";

@@ -82,7 +82,7 @@ pub(super) async fn prepare(
     let itself = arguments::merge(&[&about, &Json::object([("globalArguments", global_arguments)])]);
     let scope = call.scope.with_self(itself);
     let declared = inputs::schema(definition.inputs.as_ref());
-    let scope = scope.with_inputs(inputs_of(services, call, &inputs, &scope)?, &declared);
+    let scope = scope.with_inputs(inputs_of(services, call, (&inputs, &declared), &scope)?, &declared);
     let renderer = Renderer { scope: &scope, ..of_step };
     let (given, unresolved) = globals(&renderer, definition.global_arguments.as_ref()).await?;
     let given = match callee {

@@ -31,18 +31,17 @@ use crate::{
 };
 
 /// What the expressions of a definition see as `inputs`: those of the run, under those of the step, with what the
-/// definition's own schema makes of them. Only what its method needs is required.
+/// definition's own `schema` makes of them. Only what its method needs is required.
 pub(super) fn inputs_of(
     services: &Services,
     call: &Invocation<'_>,
-    of_step: &Json,
+    (of_step, schema): (&Json, &Json),
     scope: &Scope,
 ) -> Result<Json, RunProblem> {
     let given = arguments::merge(&[scope.get("inputs").unwrap_or(&Json::Null), of_step]);
     let Some(written) = &call.definition.inputs else { return Ok(given) };
-    let schema = inputs::schema(Some(written));
-    let given = arguments::as_written(&schema, given, call.inputs_written);
-    let given = inputs::with_defaults(&schema, inputs::coerced(&schema, given));
+    let given = arguments::as_written(schema, given, call.inputs_written);
+    let given = inputs::with_defaults(schema, inputs::coerced(schema, given));
     let mentioned = call.definition.arguments_of(call.method).map(|node| {
         let mut names = BTreeSet::new();
         mentioned_inputs(services.expressions.as_ref(), node, &mut names);
@@ -52,7 +51,7 @@ pub(super) fn inputs_of(
         |name: &Json| mentioned.as_ref().is_some_and(|names| name.as_str().is_some_and(|name| names.contains(name)));
     let required = schema.get("required").and_then(Json::as_array).unwrap_or_default();
     let required = required.iter().filter(|name| is_mentioned(name)).cloned().collect();
-    let properties = inputs::properties(&schema);
+    let properties = inputs::properties(schema);
     let is_named = |(name, _): &&(String, Json)| properties.iter().any(|(known, _)| known == name);
     // What the run has besides is none of this schema's business.
     let own = Json::Object(given.as_object().unwrap_or_default().iter().filter(is_named).cloned().collect());

@@ -21,6 +21,7 @@ mod request;
 mod sealed;
 mod seals;
 mod shipped;
+mod verify;
 mod writer;
 
 use std::{
@@ -63,7 +64,7 @@ pub use self::{
 };
 use crate::{health, loaders::Registry};
 
-pub(crate) use self::needs::prepare;
+pub(crate) use self::{needs::prepare, verify::verified};
 
 /// How often sources that move under a scan, or rows that others write, are looked at again.
 const MAXIMUM_PASSES: usize = 4;

@@ -27,6 +27,7 @@ use super::{
     ports::Ports,
     request::{Detail, ScanRequest},
     seals::{self, Broken, Checked, Held, SealInputs},
+    verify::verified,
 };
 use crate::loaders::Registry;
 
@@ -290,20 +291,12 @@ pub(super) fn presence<'a>(
     .boxed()
 }
 
-/// How many objects of the store are read at once.
-const PARALLEL_LOOKS: usize = 16;
-
-/// A look at existence and size does not see flipped bits; this one reads every byte, and takes damaged
-/// objects away, so that they count as missing.
+/// Reads every byte, and takes damaged objects away, so that they count as missing.
 async fn discard_damaged(ports: &Ports, catalog: &CatalogView) -> Result<(), Error> {
     let closures = catalog.rows.iter().filter_map(Row::bundle);
     let objects: BTreeSet<StoredObject> = closures.flat_map(|bundle| bundle.closure().copied()).collect();
-    let looks = objects.into_iter().map(|object| {
-        let store = Arc::clone(&ports.store);
-        async move { (object, store.verify(&object).await) }
-    });
-    let mut looks = futures::stream::iter(looks).buffer_unordered(PARALLEL_LOOKS);
-    while let Some((object, presence)) = looks.next().await {
+    let mut verified = verified(Arc::clone(&ports.store), objects);
+    while let Some((object, presence)) = verified.next().await {
         let presence = presence.map_err(Error::verifying_store)?;
         if matches!(presence, Presence::WrongSize { .. }) {
             ports.store.remove(object.key).await.map_err(Error::verifying_store)?;

@@ -74,7 +74,7 @@ pub(super) fn shown(section: &BundlesSection, settings: &Settings) -> Result<Vec
     let Some(options) = options else { return Ok(shown) };
     if let Some(endpoint) = &options.endpoint {
         let from_environment = || endpoint_of(&settings.environment).map(|(_, name)| name).unwrap_or_default();
-        let source = section.get("endpoint").map_or_else(from_environment, |(_, position)| place_of(position));
+        let source = section.get("endpoint").map_or_else(from_environment, |(_, position)| position.file_and_line());
         shown.push(BundlesSetting { key: "bundles.endpoint", value: endpoint.to_string(), source });
     }
     let keys = [
@@ -85,17 +85,14 @@ pub(super) fn shown(section: &BundlesSection, settings: &Settings) -> Result<Vec
     ];
     for (key, name) in keys {
         if let Some((value, position)) = section.get(key) {
-            shown.push(BundlesSetting { key: name, value: value.clone(), source: place_of(position) });
+            shown.push(BundlesSetting { key: name, value: value.clone(), source: position.file_and_line() });
         }
     }
-    let source = section.get("cacheSize").map_or_else(|| "default".to_owned(), |(_, position)| place_of(position));
+    let source =
+        section.get("cacheSize").map_or_else(|| "default".to_owned(), |(_, position)| position.file_and_line());
     let size = crate::human::size(options.cache_bytes);
     shown.push(BundlesSetting { key: "bundles.cacheSize", value: size, source });
     Ok(shown)
-}
-
-fn place_of(position: &Position) -> String {
-    format!("{}:{}", position.file, position.line)
 }
 
 /// The address of the store and who says so.
@@ -104,7 +101,7 @@ fn address<'a>(section: &'a BundlesSection, environment: &'a BTreeMap<String, St
         return (address, VARIABLE.to_owned());
     }
     match section.get("url") {
-        Some((address, position)) => (address, place_of(position)),
+        Some((address, position)) => (address, position.file_and_line()),
         None => (LOCAL, "default".to_owned()),
     }
 }
@@ -123,7 +120,7 @@ fn options(section: &BundlesSection, settings: &Settings) -> Result<Option<S3Opt
         return Ok(None);
     }
     let place = Place::parse(address).map_err(|error| refused("url", source, &error.to_string()))?;
-    let read = |key: &str| section.get(key).map(|(text, position)| (text.as_str(), place_of(position)));
+    let read = |key: &str| section.get(key).map(|(text, position)| (text.as_str(), position.file_and_line()));
     let is_true = |key: &str, default: bool| match read(key) {
         None => Ok(default),
         Some(("true", _)) => Ok(true),

@@ -58,7 +58,7 @@ fn address(layout: &Layout, environment: &BTreeMap<String, String>) -> Result<Op
         environment.get(VARIABLE).filter(|text| !text.is_empty()).map(|text| (text, VARIABLE.to_owned(), None));
     let from_marker = || {
         let setting = layout.catalog.as_ref()?;
-        let source = format!("{}:{}", setting.position.file, setting.position.line);
+        let source = setting.position.file_and_line();
         Some((&setting.text, source, Some(setting.position.clone())))
     };
     let Some((text, source, position)) = from_environment.or_else(from_marker) else { return Ok(None) };

@@ -1,6 +1,6 @@
 //! What a look at a repository reads: manifests, lockfiles, what it remembers itself.
 
-use std::{collections::BTreeMap, fs, future::Future, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use mangrove_domain::{
     kind_layout::KindLayout,
@@ -12,7 +12,7 @@ use mangrove_domain::{
 use mangrove_infra::documents::YamlDocuments;
 use mangrove_sources::{LocalTree, STAT_CACHE_FILE, TreeOptions, parse::InProcessParser};
 
-use super::packages::with_file;
+use super::{finished, packages::with_file};
 
 /// Files of a repository, each with its text.
 const REPOSITORY: [(&str, &str); 5] = [
@@ -25,11 +25,6 @@ const REPOSITORY: [(&str, &str); 5] = [
     ("extensions/models/_lib/a.ts", "export const a = 1;\n"),
     ("deno.json", "{\"imports\": {\"zod\": \"npm:zod@4\"}}\n"),
 ];
-
-/// Ends a look in this thread.
-fn finished<T>(future: impl Future<Output = T>) -> Option<T> {
-    Some(tokio::runtime::Builder::new_current_thread().build().ok()?.block_on(future))
-}
 
 fn kinds() -> Vec<KindLayout> {
     let kind = |name: &str, exports: &[&str], key: &str| KindLayout {

@@ -5,6 +5,11 @@ mod texts;
 
 use crate::Target;
 
+/// Ends it in this thread; `None` where no runtime can be made.
+fn finished<T>(future: impl Future<Output = T>) -> Option<T> {
+    Some(tokio::runtime::Builder::new_current_thread().build().ok()?.block_on(future))
+}
+
 const fn text(name: &'static str, read: fn(&[u8])) -> Target {
     Target { name, read, seeds: Vec::new, quick_rounds: 3_000 }
 }

@@ -15,7 +15,7 @@ use mangrove_infra::{
     worker::wire,
 };
 
-use super::packages::with_file;
+use super::{finished, packages::with_file};
 
 /// Both directions of the pipes between a process and its workers.
 pub(super) fn wire(bytes: &[u8]) {
@@ -60,10 +60,6 @@ fn files(directory: &Path) -> Option<FileSeals> {
         fs::write(&program, "program").ok()?;
     }
     Some(FileSeals::new(&directory.join("state"), program))
-}
-
-fn finished<T>(future: impl Future<Output = T>) -> Option<T> {
-    Some(tokio::runtime::Builder::new_current_thread().build().ok()?.block_on(future))
 }
 
 /// A damaged seal is none; nothing but what was sealed is ever told.
