@@ -688,6 +688,9 @@ fn a_repository_that_is_renamed_away_is_told_once_and_nothing_is_made_in_its_pla
     std::fs::rename(&away, &root).expect("renamed back");
     assert!(!is_made, "something was made in its old place");
     assert_eq!(said, 1, "{:#?}", serving.log.lock().expect("the log"));
+    // Nobody asks for a scan, and there is nothing to do.
+    let is_ready = || (serving.ask("GET", "/readyz", None).0 == 200).then_some(());
+    until("that it is ready", is_ready).expect("it is ready again");
     let known = succeeded(&sandbox, "quick").len();
     until("more runs", || succeeded(&sandbox, "quick").len().checked_sub(known + 1)).expect("it goes on");
     sandbox.write("extensions/models/new.ts", &model("@acme/new"));

@@ -30,8 +30,8 @@ const LAYERS: &[Layer] = &[
             "async-trait",
             "foldhash",
             "mockall",
+            "ring",
             "rpds",
-            "sha2",
             "strsim",
             "thiserror",
             "unicode-normalization",
@@ -72,7 +72,7 @@ const LAYERS: &[Layer] = &[
         name: "mangrove-fs",
         ours: &["mangrove-domain"],
         ours_in_tests: &["mangrove-testkit"],
-        outside: Some(&["async-trait", "rustix", "serde", "serde_json", "tempfile", "thiserror", "tokio"]),
+        outside: Some(&["async-trait", "blake3", "rustix", "serde", "serde_json", "tempfile", "thiserror", "tokio"]),
     },
     Layer {
         name: "mangrove-sources",
@@ -143,7 +143,6 @@ const LAYERS: &[Layer] = &[
             "rquickjs",
             "serde",
             "serde_json",
-            "sha2",
             "tokio",
             "url",
             "uuid",
@@ -321,7 +320,7 @@ mod tests {
     #[test]
     fn the_table_lets_the_right_arrows_pass() {
         let packages = [
-            package("mangrove-domain", &["sha2", "thiserror"], &["proptest", "mangrove-testkit"]),
+            package("mangrove-domain", &["ring", "thiserror"], &["proptest", "mangrove-testkit"]),
             package("mangrove-app", &["mangrove-domain", "tokio"], &["mangrove-testkit"]),
             package("mangrove-fs", &["mangrove-domain", "rustix"], &[]),
             package("mangrove-npm", &["mangrove-fs", "reqwest"], &["mangrove-testkit"]),

@@ -89,6 +89,8 @@ pub(crate) struct Owner {
     after_edits: AfterEdits,
     /// What was said last of looks and work that failed.
     said_of_looks: Said,
+    /// What stands in the status is that the latest look failed, and no later one's work.
+    is_look_failing: bool,
     said_of_work: Said,
     is_repository_gone: bool,
     ready_at: Instant,
@@ -118,6 +120,7 @@ impl Owner {
             second_look: None,
             after_edits: AfterEdits::default(),
             said_of_looks: Said::default(),
+            is_look_failing: false,
             said_of_work: Said::default(),
             is_repository_gone: false,
             ready_at: now + READY_AFTER,
@@ -286,6 +289,7 @@ impl Owner {
                 self.is_repository_gone = fault.code == Code::ROOT_UNREACHABLE;
                 let problem = Problem::error(fault.code, "scan", fault.message.clone());
                 self.set_last_look(vec![problem], duration, true);
+                self.is_look_failing = true;
                 self.parts.status.send_modify(|status| status.failing = Some(error.to_string()));
                 self.look_again_soon();
                 event::answer(waiting, &Err(ScanFailed::Scan(Arc::new(error))));
@@ -293,6 +297,10 @@ impl Owner {
             }
         };
         self.said_of_looks.forget();
+        // Where there is nothing to do, no work follows that says so.
+        if std::mem::take(&mut self.is_look_failing) {
+            self.parts.status.send_modify(|status| status.failing = None);
+        }
         self.is_repository_gone = false;
         let scanner = Arc::clone(self.parts.service.scanner());
         let plan = scanner.plan(&observed);
@@ -342,6 +350,7 @@ impl Owner {
 
     fn carried_out(&mut self, outcome: ScanAnswer) {
         let failing = outcome.as_ref().err().map(ToString::to_string);
+        self.is_look_failing = false;
         self.parts.status.send_modify(|status| status.failing = failing);
         match outcome {
             Ok(report) if !report.changed.is_empty() => {

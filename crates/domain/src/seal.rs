@@ -18,6 +18,7 @@ use crate::{
     shipped::Shipped,
     source::{Kind, SourceId},
     state::State,
+    type_name::TypeName,
 };
 
 /// What the next scan finds if nothing changes, and what that rests on.
@@ -51,8 +52,10 @@ pub struct Conclusion {
     pub answers: BTreeMap<SourceId, Fresh>,
     /// The sources whose latest build failed, sorted: they are tried.
     pub failing: Vec<Failing>,
-    /// The closures of the bundles that fresh rows must have, each object once.
-    pub objects: Vec<StoredObject>,
+    /// The closures of the bundles that fresh rows must have: each object once, sorted, with the number of rows that need it.
+    pub objects: Vec<(StoredObject, u32)>,
+    /// The types that rows add to, or try to.
+    pub extended: BTreeSet<(Kind, TypeName)>,
 }
 
 /// How many healthy rows there are of one kind.
@@ -82,6 +85,54 @@ impl Conclusion {
         let failing = self.failing.iter().map(|failing| failing.observation.source.clone());
         self.answers.keys().cloned().chain(failing).collect()
     }
+
+    /// Takes out what it says of a row that it was made from, as that was then.
+    pub fn take_out(&mut self, row: &Row) {
+        let fresh = match self.answers.remove(&row.source) {
+            Some(fresh) => fresh,
+            None if self.is_failing(&row.source) => {
+                self.failing.retain(|failing| failing.observation.source != row.source);
+                return;
+            }
+            None => {
+                if let Some(rows) = self.healthy.get_mut(&row.kind) {
+                    rows.indexed = rows.indexed.saturating_sub(1);
+                    rows.shadowed = rows.shadowed.saturating_sub(u64::from(row.shadowed_by.is_some()));
+                }
+                self.healthy.retain(|_, rows| rows.indexed > 0);
+                Fresh::Unchanged
+            }
+        };
+        if !depends_on_bundle(row, &fresh) {
+            return;
+        }
+        for object in row.bundle().into_iter().flat_map(BundleRef::closure) {
+            if let Ok(place) = self.objects.binary_search_by(|(known, _)| known.cmp(object)) {
+                let rows = &mut self.objects[place].1;
+                *rows = rows.saturating_sub(1);
+                if *rows == 0 {
+                    self.objects.remove(place);
+                }
+            }
+        }
+    }
+
+    /// Adds a row that is healthy and fresh. Its objects are added as well.
+    pub fn add_healthy(&mut self, row: &Row) {
+        let rows = self.healthy.entry(row.kind.clone()).or_default();
+        rows.indexed += 1;
+        rows.shadowed += u64::from(row.shadowed_by.is_some());
+        for object in row.bundle().into_iter().flat_map(BundleRef::closure) {
+            match self.objects.binary_search_by(|(known, _)| known.cmp(object)) {
+                Ok(place) => self.objects[place].1 = self.objects[place].1.saturating_add(1),
+                Err(place) => self.objects.insert(place, (*object, 1)),
+            }
+        }
+    }
+
+    fn is_failing(&self, source: &SourceId) -> bool {
+        self.failing.iter().any(|failing| failing.observation.source == *source)
+    }
 }
 
 /// What a scan would find that meets these rows and makes this plan of them; `None` if it would do anything else than try
@@ -99,9 +150,12 @@ pub fn conclude<'a>(
     }
     let observations = plan::observations_by_source(disk, &plan::rows_by_source(rows.iter().copied()));
     let mut conclusion = Conclusion::default();
-    let mut objects: BTreeSet<StoredObject> = BTreeSet::new();
+    let mut objects: BTreeMap<StoredObject, u32> = BTreeMap::new();
     for (step, row) in plan.steps.iter().zip(rows) {
         let observation = observations.get(&row.source).copied();
+        if let Some(type_name) = row.type_name().filter(|_| row.is_add_on()) {
+            conclusion.extended.insert((row.kind.clone(), type_name.clone()));
+        }
         if step.source != row.source || observation.is_some_and(|observation| moves_identity(observation, row)) {
             return None;
         }
@@ -110,7 +164,9 @@ pub fn conclude<'a>(
             Verdict::Fresh(Fresh::NotLookedAt(NotLookedAt::OutOfScope)) => return None,
             Verdict::Fresh(fresh) if step.action == Action::Keep => {
                 if depends_on_bundle(row, fresh) {
-                    objects.extend(row.bundle().into_iter().flat_map(BundleRef::closure).copied());
+                    for object in row.bundle().into_iter().flat_map(BundleRef::closure) {
+                        *objects.entry(*object).or_default() += 1;
+                    }
                 }
                 if is_healthy(row) && *fresh == Fresh::Unchanged {
                     let rows = conclusion.healthy.entry(row.kind.clone()).or_default();
@@ -146,8 +202,29 @@ fn depends_on_bundle(row: &Row, fresh: &Fresh) -> bool {
     }
 }
 
-fn is_healthy(row: &Row) -> bool {
+/// True if nothing is to be said of the row itself.
+#[must_use]
+pub fn is_healthy(row: &Row) -> bool {
     row.state.indexed().is_some() && row.failure().is_none()
+}
+
+/// True if a healthy row of an edited source became another healthy one of which other rows are told nothing else: it
+/// claims the same, stands in nobody's place and behind nobody, and no add-on meets another description.
+/// `extended` are the types that rows add to.
+#[must_use]
+pub fn keeps_claims(before: &Row, after: &Row, extended: &BTreeSet<(Kind, TypeName)>) -> bool {
+    let claim = |row: &Row| {
+        let indexed = row.state.indexed().filter(|indexed| !indexed.is_add_on)?;
+        let stands_alone = row.shadowed_by.is_none() && !row.shadow_fallback;
+        (is_healthy(row) && stands_alone).then(|| (indexed.type_name.clone(), indexed.version.clone()))
+    };
+    let (Some(claimed), Some(claims)) = (claim(before), claim(after)) else { return false };
+    let identity = |row: &Row| (row.source.clone(), row.origin, row.extension.clone(), row.kind.clone());
+    let is_described_alike = || {
+        let description = |row: &Row| row.state.indexed().map(|indexed| indexed.description);
+        description(before) == description(after) || !extended.contains(&(after.kind.clone(), claims.0.clone()))
+    };
+    claimed == claims && identity(before) == identity(after) && is_described_alike()
 }
 
 /// True if an attempt left the row as it was but for how often and when its failure was seen: nothing that is concluded

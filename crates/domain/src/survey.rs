@@ -22,6 +22,10 @@ pub struct Survey {
     /// Names the content: equal marks mean equal content for the same request. `None` where no later survey could
     /// give it again. A survey whose mark is the one of [`ObserveRequest::unless`](crate::ports::ObserveRequest::unless) has no content.
     pub mark: Option<Digest>,
+    /// Where this is not everything: the mark of the survey that
+    /// [`ObserveRequest::unless`](crate::ports::ObserveRequest::unless) names. Nothing has changed since but the text of
+    /// modules, and only the entries that reach these are here; whatever else that survey said still holds.
+    pub since: Option<Digest>,
 }
 
 /// What one entry's module graph needs from outside.

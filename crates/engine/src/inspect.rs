@@ -168,6 +168,7 @@ mod tests {
         });
         InspectRequest {
             bundle: LoadedBundle { code: code.into(), vendor_files },
+            code_digest: None,
             export_names: vec![Arc::from("model")],
             subject: "a.ts".to_owned(),
         }

@@ -7,13 +7,13 @@ use std::{
 };
 
 use mangrove_domain::{
+    digest::Digest,
     json::Json,
     permission::{CHOOSING_VARIABLES, Grantee, Permission},
     ports::HostCall,
 };
 use mangrove_fs::json_text;
 use rquickjs::{Ctx, Exception, Function, Object, Result, TypedArray};
-use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded, quirks};
 
 use super::{builtin_modules, encodings, languages, web::WebOrders};
@@ -399,7 +399,7 @@ fn random_bytes(count: usize) -> Vec<u8> {
     while bytes.len() < count {
         let seed =
             [uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()];
-        bytes.extend_from_slice(&Sha256::digest(seed.concat()));
+        bytes.extend_from_slice(Digest::of(&seed.concat()).as_bytes());
     }
     bytes.truncate(count);
     bytes

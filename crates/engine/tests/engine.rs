@@ -44,6 +44,7 @@ fn vendor(digest: &str, package: &str, name: &str, code: &str) -> Vec<BundleFile
 fn request(code: &str, vendor_files: Vec<BundleFile>) -> InspectRequest {
     InspectRequest {
         bundle: LoadedBundle { code: code.into(), vendor_files },
+        code_digest: None,
         export_names: vec![Arc::from("model"), Arc::from("extension")],
         subject: "models/a.ts".to_owned(),
     }

@@ -140,6 +140,7 @@ fn an_inspection_notes_what_may_be_another_text() {
     let look = |default: &str| {
         let request = InspectRequest {
             bundle: bundle(&format!("export const model = {{ type: '@a/b', text: {default} }};")),
+            code_digest: None,
             export_names: vec![Arc::from("model")],
             subject: "models/a.ts".to_owned(),
         };

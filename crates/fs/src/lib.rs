@@ -5,6 +5,7 @@
 pub mod atomic;
 mod blocking;
 pub mod build_locks;
+pub mod checksum;
 pub mod definition_files;
 pub mod directory;
 pub mod faults;

@@ -63,7 +63,7 @@ pub(super) fn modules_at(remembered: &Remembered, paths: &BTreeSet<PathBuf>) -> 
 }
 
 /// Views of places where no sources lie.
-fn is_beside(root: &RememberedRoot) -> bool {
+pub(super) fn is_beside(root: &RememberedRoot) -> bool {
     [SURROUNDINGS, REPOSITORY].contains(&root.id.as_str())
 }
 
@@ -104,7 +104,7 @@ fn is_file(path: &Path) -> bool {
 }
 
 /// A module whose text nothing but imports and exports was taken from.
-fn is_read_module(record: &FileRecord) -> bool {
+pub(super) fn is_read_module(record: &FileRecord) -> bool {
     matches!(record.content, Content::Read { text: None, .. }) && record.module.is_some()
 }
 
@@ -125,7 +125,9 @@ pub(super) async fn survey(
     for (id, (files, entries)) in by_root {
         let Some(root) = remembered.roots.iter().find(|root| root.id == *id) else { return Ok(None) };
         let of_root = Edited { kinds: &edits.kinds, files, entries };
-        let Some(part) = of_root.survey(options, root, remembered.memo(id)).await? else { return Ok(None) };
+        let memo = remembered.memo(id);
+        let view = open(options, root, Arc::clone(&memo)).await?;
+        let Some((part, _)) = of_root.survey(options, view, &memo).await? else { return Ok(None) };
         survey.disk.observations.extend(part.disk.observations);
         survey.entries.extend(part.entries);
         survey.statistics.files_read += part.statistics.files_read;
@@ -134,29 +136,33 @@ pub(super) async fn survey(
     Ok(Some(survey))
 }
 
+/// A view of a root on what is known of it.
+pub(super) async fn open(options: &TreeOptions, root: &RememberedRoot, memo: Arc<Memo>) -> Result<View, ObserveError> {
+    let (id, origin, directory) = (root.id.clone(), root.origin, root.directory.clone());
+    let opened = blocking(move || Root::open(id, origin, directory)).await?;
+    let opened = opened.map(Arc::new).map_err(|error| unreachable_root(&root.directory, &error))?;
+    Ok(View::new(opened, memo, options.writable_state(), false))
+}
+
 /// What was edited below one root.
-struct Edited<'a> {
-    kinds: &'a [KindLayout],
-    files: Vec<String>,
-    entries: Vec<&'a EditedEntry>,
+pub(super) struct Edited<'a> {
+    pub(super) kinds: &'a [KindLayout],
+    pub(super) files: Vec<String>,
+    pub(super) entries: Vec<&'a EditedEntry>,
 }
 
 impl Edited<'_> {
-    async fn survey(
+    /// What a survey would say of the entries, with all that was looked at for it; `None` if one is needed to say it. `before`
+    /// is what was known when the view was opened.
+    pub(super) async fn survey(
         self,
         options: &TreeOptions,
-        root: &RememberedRoot,
-        memo: Arc<Memo>,
-    ) -> Result<Option<Survey>, ObserveError> {
-        let (id, origin, directory) = (root.id.clone(), root.origin, root.directory.clone());
-        let state_directory = options.writable_state();
-        let (opened, before) = (directory.clone(), Arc::clone(&memo));
-        let opened = blocking(move || Root::open(id, origin, opened)).await?;
-        let opened = opened.map(Arc::new).map_err(|error| unreachable_root(&directory, &error))?;
-        let view = View::new(opened, memo, state_directory, false);
+        view: View,
+        before: &Memo,
+    ) -> Result<Option<(Survey, View)>, ObserveError> {
         let session = Session::new(view, Configs::new(Arc::clone(&options.documents)), false);
         let session = session.load(self.files.clone(), &options.parser).await?;
-        if !self.files.iter().all(|path| self.stays_what_it_is(&before, &session.view, path)) {
+        if !self.files.iter().all(|path| self.stays_what_it_is(before, &session.view, path)) {
             return Ok(None);
         }
         let paths: Vec<String> = self.entries.iter().map(|entry| entry.source.path.as_str().to_owned()).collect();
@@ -176,7 +182,7 @@ impl Edited<'_> {
             survey.disk.observations.push(observation);
             survey.entries.push(needs);
         }
-        Ok(Some(survey))
+        Ok(Some((survey, session.view)))
     }
 
     /// True if the file is what it was by what it exports: one of the entries, or a helper.

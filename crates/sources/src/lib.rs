@@ -1,7 +1,8 @@
 //! Discovery, digests and module graphs. The rules are in `design/discovery.md`.
 //!
 //! [`LocalTree`] is the adapter. A survey looks at every path that the last one looked at; if nothing moved, the
-//! remembered outcome stands. Otherwise the whole survey is computed again, over a view that takes unchanged
+//! remembered outcome stands, and if nothing but the text of modules did, whoever knows the outcome before is told what follows
+//! from that. Otherwise the whole survey is computed again, over a view that takes unchanged
 //! files and listings from memory: one path of code, whether warm or cold.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
@@ -28,6 +29,7 @@ mod roots;
 mod saved;
 mod session;
 mod shipped;
+mod since;
 mod sites;
 mod stat_cache;
 mod survey;

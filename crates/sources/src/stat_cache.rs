@@ -5,7 +5,7 @@
 //! needs it. A damaged part, or a file of another version, counts as missing. See `design/discovery.md`.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -14,12 +14,13 @@ use std::{
 
 use mangrove_domain::{
     digest::Digest,
-    source::{Origin, RootId},
+    source::{Origin, RelativePath, RootId, SourceId},
     survey::Survey,
     watch::WatchList,
 };
 use mangrove_fs::{
     atomic::{self, Durability},
+    checksum,
     read::{self, FileKind, Within},
     stamp::{NodeKind, Seen},
 };
@@ -33,7 +34,7 @@ use super::{
 /// The name of the file below the state directory.
 pub const FILE_NAME: &str = "stat-cache";
 
-const HEADER: &[u8; 22] = b"mangrove stat-cache 9\n";
+const HEADER: &[u8; 23] = b"mangrove stat-cache 10\n";
 
 /// Longer than the first part ever is; what says otherwise is damaged.
 const LONGEST_PART: u64 = 1 << 30;
@@ -48,14 +49,24 @@ pub(super) struct Remembered {
     pub(super) roots: Vec<RememberedRoot>,
     /// Names the outcome and what was read: their digest, as they were written.
     pub(super) mark: Digest,
+    /// How it differs from an earlier one, where no more than the text of modules does.
+    pub(super) since: Option<Since>,
     rest: OnceLock<Option<Rest>>,
     /// Where the rest is to be read from: open, so that it is the one that belongs to the stats, whoever replaces the
     /// file meanwhile.
     file: Mutex<Option<fs::File>>,
 }
 
+/// How the outcome differs from that of an earlier survey: in these entries, and in nothing else.
+#[derive(Clone, Debug)]
+pub(super) struct Since {
+    /// Names the earlier one.
+    pub(super) mark: Digest,
+    pub(super) edited: BTreeSet<SourceId>,
+}
+
 /// One root of a survey.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RememberedRoot {
     pub(super) id: RootId,
     /// Where it lay; absolute, without symbolic links.
@@ -75,7 +86,7 @@ struct Rest {
 }
 
 /// What was read of one root, decoded when first asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 struct Memory {
     details: Vec<u8>,
     memo: OnceLock<Arc<Memo>>,
@@ -89,11 +100,19 @@ pub(super) struct Stamp {
     pub(super) is_racy: bool,
 }
 
+impl Stamp {
+    /// True if this look proves that what stands there is as it was.
+    pub(super) fn proves(&self, seen: &Seen) -> bool {
+        !self.is_racy && self.seen == *seen
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct FileHead {
     key: [u8; 32],
     variables: Vec<(String, Option<String>)>,
     roots: Vec<FileRoot>,
+    since: Option<FileSince>,
     /// The checksum of the other part.
     rest: [u8; 32],
 }
@@ -104,6 +123,13 @@ struct FileRoot {
     directory: PathBuf,
     origin: u8,
     stamps: Vec<Stamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FileSince {
+    mark: [u8; 32],
+    /// Root and path.
+    edited: Vec<(String, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -154,36 +180,84 @@ impl Remembered {
         state_directory: Option<&Path>,
     ) -> (Self, Option<io::Error>) {
         let (roots, memos): (Vec<_>, Vec<_>) = views.into_iter().map(taken_from).unzip();
+        let survey = SavedSurvey::of(survey);
+        let mut remembered = Self::unwritten((key, variables), roots, &survey, memos, None);
+        let error = state_directory.and_then(|directory| remembered.write(directory).err());
+        (remembered, error)
+    }
+
+    /// The memory of this one after edits, written to `state_directory` if there is one; else it has no name. `roots` gives those in which something was read again,
+    /// with what is known of them now.
+    pub(super) fn keep_edits(
+        &self,
+        mut roots: HashMap<RootId, Memo>,
+        survey: &SavedSurvey,
+        since: Since,
+        state_directory: Option<&Path>,
+    ) -> io::Result<Self> {
+        let (roots, memos) = self
+            .roots
+            .iter()
+            .map(|root| match roots.remove(&root.id) {
+                Some(memo) => {
+                    let stamps = memo.stamps();
+                    let memory = Memory { details: Vec::new(), memo: OnceLock::from(Arc::new(memo)) };
+                    (RememberedRoot { stamps, ..root.clone() }, memory)
+                }
+                None => (root.clone(), self.memory(&root.id).cloned().unwrap_or_default()),
+            })
+            .unzip();
+        let question = (self.key, self.variables.clone());
+        let mut remembered = Self::unwritten(question, roots, survey, memos, Some(since));
+        if let Some(state_directory) = state_directory {
+            remembered.write(state_directory)?;
+        }
+        Ok(remembered)
+    }
+
+    fn unwritten(
+        (key, variables): (Digest, BTreeMap<String, Option<String>>),
+        roots: Vec<RememberedRoot>,
+        survey: &SavedSurvey,
+        memos: Vec<Memory>,
+        since: Option<Since>,
+    ) -> Self {
         // Whatever cannot be encoded cannot be decoded, and counts as damaged.
-        let survey = postcard::to_stdvec(&SavedSurvey::of(survey)).unwrap_or_default();
-        let mut remembered = Self {
+        let survey = postcard::to_stdvec(survey).unwrap_or_default();
+        Self {
             key,
             variables,
             roots,
             mark: Digest::of(&[]),
+            since,
             rest: OnceLock::from(Some(Rest { survey, memos })),
             file: Mutex::default(),
-        };
-        let Some(state_directory) = state_directory else { return (remembered, None) };
-        match remembered.save(state_directory) {
-            Ok(mark) => {
-                remembered.mark = mark;
-                (remembered, None)
-            }
-            Err(error) => (remembered, Some(error)),
         }
+    }
+
+    fn write(&mut self, state_directory: &Path) -> io::Result<()> {
+        self.mark = self.save(state_directory)?;
+        Ok(())
     }
 
     /// The outcome; `None` if it is damaged.
     pub(super) fn survey(&self) -> Option<Survey> {
-        postcard::from_bytes::<SavedSurvey>(&self.rest()?.survey).ok()?.restore()
+        self.saved_survey()?.restore()
+    }
+
+    /// The outcome as it is stored; `None` if it is damaged.
+    pub(super) fn saved_survey(&self) -> Option<SavedSurvey> {
+        postcard::from_bytes(&self.rest()?.survey).ok()
     }
 
     /// What was read of a root; nothing if it is damaged.
     pub(super) fn memo(&self, root: &RootId) -> Arc<Memo> {
+        self.memory(root).map(Memory::memo).unwrap_or_default()
+    }
+
+    fn memory(&self, root: &RootId) -> Option<&Memory> {
         let index = self.roots.iter().position(|known| known.id == *root);
-        let memory = index.zip(self.rest()).and_then(|(index, rest)| rest.memos.get(index));
-        memory.map(Memory::memo).unwrap_or_default()
+        index.zip(self.rest()).and_then(|(index, rest)| rest.memos.get(index))
     }
 
     /// The same, but nothing where it would have to be read first: it costs more than reading a few files again.
@@ -195,7 +269,7 @@ impl Remembered {
         let read = || {
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner).take()?;
             let bytes = read_part(&mut file)?;
-            if Digest::of(&bytes) != self.mark {
+            if checksum::of(&bytes) != self.mark {
                 tracing::warn!("the stat cache is damaged and is dropped");
                 return None;
             }
@@ -209,10 +283,10 @@ impl Remembered {
     /// Replaces the file atomically; gives the mark.
     fn save(&self, state_directory: &Path) -> io::Result<Digest> {
         let Some(rest) = self.rest() else { return Err(io::ErrorKind::InvalidData.into()) };
-        let details: postcard::Result<Vec<Blob>> = rest.memos.iter().map(|memory| encode(&memory.memo())).collect();
+        let details: postcard::Result<Vec<Blob>> = rest.memos.iter().map(Memory::encoded).collect();
         let rest = FileRest { survey: Blob(rest.survey.clone()), details: details.map_err(io::Error::other)? };
         let rest = postcard::to_stdvec(&rest).map_err(io::Error::other)?;
-        let mark = Digest::of(&rest);
+        let mark = checksum::of(&rest);
         let root = |root: &RememberedRoot| FileRoot {
             id: root.id.as_str().to_owned(),
             directory: root.directory.clone(),
@@ -223,12 +297,13 @@ impl Remembered {
             key: *self.key.as_bytes(),
             variables: self.variables.clone().into_iter().collect(),
             roots: self.roots.iter().map(root).collect(),
+            since: self.since.as_ref().map(FileSince::of),
             rest: *mark.as_bytes(),
         };
         let head = postcard::to_stdvec(&head).map_err(io::Error::other)?;
         let mut content = Vec::with_capacity(HEADER.len() + 32 + 16 + head.len() + rest.len());
         content.extend_from_slice(HEADER);
-        content.extend_from_slice(Digest::of(&head).as_bytes());
+        content.extend_from_slice(checksum::of(&head).as_bytes());
         for part in [&head, &rest] {
             content.extend_from_slice(&(part.len() as u64).to_le_bytes());
             content.extend_from_slice(part);
@@ -238,7 +313,27 @@ impl Remembered {
     }
 }
 
+impl FileSince {
+    fn of(since: &Since) -> Self {
+        let edited = since.edited.iter().map(|source| (source.root.to_string(), source.path.to_string()));
+        Self { mark: *since.mark.as_bytes(), edited: edited.collect() }
+    }
+
+    fn restore(self) -> Option<Since> {
+        let source = |(root, path): (String, String)| {
+            Some(SourceId { root: RootId::new(root), path: RelativePath::parse(&path).ok()? })
+        };
+        let edited = self.edited.into_iter().map(source).collect::<Option<_>>()?;
+        Some(Since { mark: Digest::from_bytes(self.mark), edited })
+    }
+}
+
 impl Memory {
+    /// As it is written. What was read from a file and not changed is what stands there.
+    fn encoded(&self) -> postcard::Result<Blob> {
+        if self.details.is_empty() { encode(&self.memo()) } else { Ok(Blob(self.details.clone())) }
+    }
+
     fn memo(&self) -> Arc<Memo> {
         let decode = || {
             let details: Details<DirectoryRecord, FileRecord> = postcard::from_bytes(&self.details).ok()?;
@@ -253,14 +348,9 @@ impl Memory {
 
 /// What a finished survey of one root looked at, and what it read.
 fn taken_from(view: View) -> (RememberedRoot, Memory) {
-    let View { root, directories, files, .. } = view;
-    let stamp = |path: &String, seen, is_racy| Stamp { path: path.clone(), seen, is_racy };
-    let stamps = directories
-        .iter()
-        .map(|(path, record)| stamp(path, record.seen, record.is_racy))
-        .chain(files.iter().map(|(path, record)| stamp(path, record.seen, record.is_racy)))
-        .collect();
-    let memo = Memo { directories: directories.into_iter().collect(), files: files.into_iter().collect() };
+    let root = Arc::clone(&view.root);
+    let memo = view.into_memo();
+    let stamps = memo.stamps();
     let root = RememberedRoot { id: root.id.clone(), directory: root.directory.clone(), origin: root.origin, stamps };
     (root, Memory { details: Vec::new(), memo: OnceLock::from(Arc::new(memo)) })
 }
@@ -283,9 +373,9 @@ pub(super) fn load(state_directory: &Path) -> Option<Remembered> {
     if header != *HEADER {
         return None;
     }
-    let mut checksum = [0; 32];
-    file.read_exact(&mut checksum).ok()?;
-    let head = read_part(&mut file).filter(|head| *Digest::of(head).as_bytes() == checksum);
+    let mut known = [0; 32];
+    file.read_exact(&mut known).ok()?;
+    let head = read_part(&mut file).filter(|head| *checksum::of(head).as_bytes() == known);
     let Some(head) = head else {
         tracing::warn!("the stat cache is damaged and is dropped");
         return None;
@@ -304,6 +394,10 @@ pub(super) fn load(state_directory: &Path) -> Option<Remembered> {
         variables: head.variables.into_iter().collect(),
         roots: head.roots.into_iter().map(root).collect::<Option<_>>()?,
         mark: Digest::from_bytes(head.rest),
+        since: match head.since {
+            Some(since) => Some(since.restore()?),
+            None => None,
+        },
         rest: OnceLock::new(),
         file: Mutex::new(Some(file)),
     })

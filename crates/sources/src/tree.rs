@@ -38,10 +38,11 @@ use crate::{
     root::Root,
     roots::{self, RootSpec},
     session::{Session, blocking},
-    stat_cache::{self, Remembered},
+    since,
+    stat_cache::{self, Remembered, Since},
     survey::{self, Surveyed},
     view::View,
-    views::{FoundRoots, SURROUNDINGS, Views, look_ahead, unreachable_root},
+    views::{FoundRoots, LookedAhead, SURROUNDINGS, Views, look_ahead, unreachable_root},
     workflows,
 };
 
@@ -146,6 +147,32 @@ impl LocalTree {
     /// Waits until what the latest survey saw is what is remembered.
     async fn kept(&self) {
         drop(self.keeping.lock().await);
+    }
+
+    /// What follows from edits since the survey that the request names, where nothing else has changed; `None` if another one
+    /// has to say it.
+    async fn survey_since(
+        &self,
+        remembered: &Remembered,
+        ahead: &HashMap<RootId, LookedAhead>,
+        request: &ObserveRequest,
+    ) -> Result<Option<Survey>, ObserveError> {
+        let Some(since) = lineage(remembered, request) else { return Ok(None) };
+        if self.keeps_later.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let state_directory = self.options.writable_state();
+        let known = (since, state_directory.as_deref());
+        let followed = since::follow(&self.options, remembered, ahead, &request.kinds, known).await?;
+        let Some((remembered, statistics)) = followed else { return Ok(None) };
+        let remembered = Arc::new(remembered);
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&remembered));
+        let mark = mark_of(&remembered, request);
+        if mark.is_some() && mark == request.unless {
+            // What had to be read again is what it was.
+            return Ok(Some(Survey { statistics, mark, ..Survey::default() }));
+        }
+        Ok(since_asked(&remembered, request).map(|survey| Survey { statistics, ..survey }))
     }
 
     fn forget(&self) {
@@ -267,7 +294,7 @@ impl SourceTree for LocalTree {
         let (memory, state_directory) = (Arc::clone(&self.memory), self.options.state_directory.clone());
         let (rehash, environment) = (request.rehash, self.options.environment.clone());
         // Off this task: the catalog is read by the same one meanwhile.
-        let (remembered, (ahead, is_unchanged)) = blocking(move || {
+        let (remembered, usable, (ahead, is_unchanged)) = blocking(move || {
             let remembered = remembered(&memory, &state_directory);
             let usable = !rehash
                 && remembered.as_ref().is_some_and(|remembered| {
@@ -276,19 +303,27 @@ impl SourceTree for LocalTree {
                     remembered.key == key && remembered.variables.iter().all(is_same)
                 });
             let looked = look_ahead(remembered.as_deref(), usable);
-            (remembered, looked)
+            (remembered, usable, looked)
         })
         .await?;
-        if let (Some(remembered), true) = (remembered, is_unchanged) {
-            let mark = mark_of(&remembered, request);
+        if let (Some(remembered), true) = (&remembered, is_unchanged) {
+            let mark = mark_of(remembered, request);
             if mark.is_some() && mark == request.unless {
                 return Ok(Survey { mark, ..Survey::default() });
+            }
+            if let Some(survey) = since_asked(remembered, request) {
+                return Ok(survey);
             }
             if let Some(survey) = remembered.survey() {
                 return Ok(only(Survey { mark, ..survey }, request));
             }
             // The outcome is damaged, and so is what was read: as if nothing were remembered.
             self.forget();
+        }
+        if let Some(remembered) = remembered.filter(|_| usable)
+            && let Some(survey) = self.survey_since(&remembered, &ahead, request).await?
+        {
+            return Ok(survey);
         }
         let Surveyed { mut survey, views, variables } = survey::all(&self.options, request, ahead).await?;
         let state_directory = self.options.writable_state();
@@ -413,8 +448,27 @@ fn remembered(memory: &Mutex<Option<Arc<Remembered>>>, state_directory: &Path) -
 /// part of it.
 fn mark_of(remembered: &Remembered, request: &ObserveRequest) -> Option<Digest> {
     let is_kept = remembered.mark != Digest::of(&[]);
-    (is_kept && request.only.is_empty())
-        .then(|| Digest::of(&[*remembered.key.as_bytes(), *remembered.mark.as_bytes()].concat()))
+    (is_kept && request.only.is_empty()).then(|| name(remembered.key, remembered.mark))
+}
+
+fn name(key: Digest, mark: Digest) -> Digest {
+    Digest::of(&[*key.as_bytes(), *mark.as_bytes()].concat())
+}
+
+/// How what is remembered differs from the survey that the request names; `None` if that is not known.
+fn lineage(remembered: &Remembered, request: &ObserveRequest) -> Option<Since> {
+    let asked = request.unless.filter(|_| request.only.is_empty() && !request.rehash)?;
+    if mark_of(remembered, request) == Some(asked) {
+        return Some(Since { mark: remembered.mark, edited: BTreeSet::new() });
+    }
+    remembered.since.clone().filter(|since| name(remembered.key, since.mark) == asked)
+}
+
+/// The entries that edits reach since the survey that the request names, if nothing else has changed since.
+fn since_asked(remembered: &Remembered, request: &ObserveRequest) -> Option<Survey> {
+    let since = lineage(remembered, request).filter(|since| since.mark != remembered.mark)?;
+    let survey = remembered.saved_survey()?.restore_only(&since.edited)?;
+    Some(Survey { mark: mark_of(remembered, request), since: request.unless, ..survey })
 }
 
 /// Leaves the sources that were asked for.

@@ -23,7 +23,7 @@ use mangrove_fs::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{parser::ParsedModule, root::Root};
+use super::{parser::ParsedModule, root::Root, stat_cache::Stamp};
 
 /// What is known of one directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +94,31 @@ pub(super) struct Memo {
     pub(super) files: HashMap<String, Arc<FileRecord>>,
 }
 
+impl Memo {
+    /// This on top of what was known before.
+    pub(super) fn over(self, before: &Self) -> Self {
+        let Self { mut directories, mut files } =
+            Self { directories: before.directories.clone(), files: before.files.clone() };
+        directories.extend(self.directories);
+        files.extend(self.files);
+        Self { directories, files }
+    }
+
+    /// What was looked at: directories first, each sorted by path.
+    pub(super) fn stamps(&self) -> Vec<Stamp> {
+        fn sorted<T>(records: &HashMap<String, Arc<T>>) -> Vec<(&String, &T)> {
+            let mut sorted: Vec<_> = records.iter().map(|(path, record)| (path, record.as_ref())).collect();
+            sorted.sort_unstable_by_key(|(path, _)| *path);
+            sorted
+        }
+        let stamp = |path: &String, seen, is_racy| Stamp { path: path.clone(), seen, is_racy };
+        let directories = sorted(&self.directories);
+        let directories = directories.into_iter().map(|(path, record)| stamp(path, record.seen, record.is_racy));
+        let files = sorted(&self.files);
+        directories.chain(files.into_iter().map(|(path, record)| stamp(path, record.seen, record.is_racy))).collect()
+    }
+}
+
 /// What stands at a path, for resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Node {
@@ -151,6 +176,11 @@ impl View {
             horizon: None,
             latest_horizons: Arc::default(),
         }
+    }
+
+    /// What was looked at.
+    pub(super) fn into_memo(self) -> Memo {
+        Memo { directories: self.directories.into_iter().collect(), files: self.files.into_iter().collect() }
     }
 
     pub(super) fn look(&mut self, path: &str) -> Seen {
@@ -332,7 +362,7 @@ impl FileRecord {
     }
 
     /// True unless bytes were read and their text was not kept.
-    fn has_text(&self) -> bool {
+    pub(super) fn has_text(&self) -> bool {
         !matches!(self.content, Content::Read { text: None, .. })
     }
 }

@@ -35,10 +35,13 @@ pub(super) const SURROUNDINGS: &str = "surroundings";
 pub(super) const REPOSITORY: &str = "repository";
 
 /// What one look ahead at a remembered root gave.
+#[derive(Clone)]
 pub(super) struct LookedAhead {
     directory: PathBuf,
     memo: Arc<Memo>,
-    looked: HashMap<String, Seen>,
+    pub(super) looked: HashMap<String, Seen>,
+    /// The paths of which the look proves nothing: they are not as they were, or may not be.
+    pub(super) moved: Vec<String>,
 }
 
 /// The roots, and the views that were needed to find them.
@@ -144,22 +147,21 @@ pub(super) fn look_ahead(earlier: Option<&Remembered>, usable: bool) -> (HashMap
     let looks: Vec<(&Root, &Stamp)> =
         opened.iter().flat_map(|(remembered, root)| remembered.stamps.iter().map(move |stamp| (root, stamp))).collect();
     let seen = look_at(&looks);
-    is_unchanged &= looks.iter().zip(&seen).all(|((_, stamp), seen)| !stamp.is_racy && stamp.seen == *seen);
+    is_unchanged &= looks.iter().zip(&seen).all(|((_, stamp), seen)| stamp.proves(seen));
     if is_unchanged {
         return (HashMap::new(), true);
     }
     let mut seen = seen.into_iter();
     let ahead = opened.iter().map(|(remembered, _)| {
-        let looked = remembered.stamps.iter().map(|stamp| stamp.path.clone()).zip(seen.by_ref()).collect();
-        let directory = remembered.directory.clone();
-        (
-            remembered.id.clone(),
-            LookedAhead {
-                directory,
-                memo: earlier.map(|earlier| earlier.memo(&remembered.id)).unwrap_or_default(),
-                looked,
-            },
-        )
+        let of_root: Vec<(&Stamp, Seen)> = remembered.stamps.iter().zip(seen.by_ref()).collect();
+        let moved = of_root.iter().filter(|(stamp, seen)| !stamp.proves(seen)).map(|(stamp, _)| stamp.path.clone());
+        let ahead = LookedAhead {
+            directory: remembered.directory.clone(),
+            memo: earlier.map(|earlier| earlier.memo(&remembered.id)).unwrap_or_default(),
+            moved: moved.collect(),
+            looked: of_root.into_iter().map(|(stamp, seen)| (stamp.path.clone(), seen)).collect(),
+        };
+        (remembered.id.clone(), ahead)
     });
     (ahead.collect(), false)
 }

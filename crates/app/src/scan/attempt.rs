@@ -194,6 +194,7 @@ impl Attempt {
         let foreign_state = ForeignState::named_in(&loaded.code);
         let request = InspectRequest {
             bundle: loaded,
+            code_digest: Some(bundle.entry.key.digest()),
             export_names: layout.export_names.clone(),
             subject: self.observation.source.to_string(),
         };

@@ -185,7 +185,8 @@ async fn observe(
     survey.disk.keep_known_identities(&catalog);
     let (statistics, survey_mark) = (survey.statistics, survey.mark);
 
-    let resolved = resolve(ports, &survey).await;
+    let mut resolved = BTreeMap::new();
+    resolve(ports, &survey, &mut resolved).await;
     let (disk, needs) = with_outside_parts(survey, &catalog, &resolved);
     let seal_inputs = seals::request_digest(loaders, &request).and_then(|request| {
         let needs = resolved.iter().map(|(needed, resolved)| (needed.clone(), resolved.digest())).collect();
@@ -207,7 +208,8 @@ pub(super) async fn of_edits(
     sources: BTreeSet<SourceId>,
 ) -> Result<Observed, Error> {
     let statistics = survey.statistics;
-    let resolved = resolve(ports, &survey).await;
+    let mut resolved = BTreeMap::new();
+    resolve(ports, &survey, &mut resolved).await;
     let (disk, needs) = with_outside_parts(survey, &catalog, &resolved);
     let mut observed = Observed {
         disk,
@@ -224,10 +226,9 @@ pub(super) async fn of_edits(
     Ok(observed)
 }
 
-/// What the packages of all readable entries are at the moment, each set once.
-async fn resolve(ports: &Ports, survey: &Survey) -> BTreeMap<PackageRequest, Resolved> {
-    let mut resolved = BTreeMap::new();
-    for (observation, entry) in survey.disk.observations.iter().zip(&survey.entries) {
+/// Adds what the packages of all readable entries are at the moment, each set once.
+pub(super) async fn resolve(ports: &Ports, survey: &Survey, resolved: &mut BTreeMap<PackageRequest, Resolved>) {
+    for (observation, entry) in survey.observed() {
         if observation.inputs().is_none() {
             continue;
         }
@@ -237,7 +238,6 @@ async fn resolve(ports: &Ports, survey: &Survey) -> BTreeMap<PackageRequest, Res
             slot.insert(now);
         }
     }
-    resolved
 }
 
 /// Fills in the parts of fingerprints that do not come from files.

@@ -68,14 +68,19 @@ impl Report {
             self.steps.clone_from(&plan.steps);
         } else {
             for step in plan.steps.iter().filter(|step| !matches!(step.action, Action::Keep)) {
-                match self.steps.binary_search_by(|known| known.source.cmp(&step.source)) {
-                    Ok(index) => self.steps[index] = step.clone(),
-                    Err(index) => self.steps.insert(index, step.clone()),
-                }
+                self.put_step(step);
             }
         }
         self.withheld.extend(plan.withheld.iter().cloned());
         self.add_problems(plan.problems.iter().cloned());
+    }
+
+    /// What is decided for the source of this step is this.
+    pub(super) fn put_step(&mut self, step: &Step) {
+        match self.steps.binary_search_by(|known| known.source.cmp(&step.source)) {
+            Ok(index) => self.steps[index] = step.clone(),
+            Err(index) => self.steps.insert(index, step.clone()),
+        }
     }
 
     /// Adds what no earlier pass said already.

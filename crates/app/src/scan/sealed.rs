@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, sync::Arc};
 use mangrove_domain::{
     freshness::Fresh,
     index::TypeIndex,
-    observation::{CatalogView, DiskView},
+    observation::CatalogView,
     plan::{self, Scope},
     problem::{Code, Problem},
     row::Row,
-    seal::{Failing, Seal, resting_step},
+    seal::{self, Failing, Seal, resting_step},
     source::SourceId,
     survey::{Survey, SurveyedEntry},
 };
@@ -23,7 +23,7 @@ use super::{
     report::Report,
     request::ScanRequest,
     seals::Held,
-    writer::{Again, Finished, Writer},
+    writer::{Again, Finished, Rest, Writer},
 };
 use crate::health;
 
@@ -36,41 +36,57 @@ impl Scanner {
         start: Start,
         report: &mut Report,
     ) -> Result<Again, Error> {
-        let Held { seal, mark, rows, resolved, statistics } = held;
+        let Held { mut seal, mark, rows, resolved, statistics, edits } = held;
         report.add_cost(statistics);
         report.add_problems(seal.found.iter().cloned());
+        let edits = edits.map(|edits| *edits).unwrap_or_default();
+        let edited: BTreeSet<SourceId> = edits.disk.observations.iter().map(|seen| seen.source.clone()).collect();
+        for row in rows.iter().filter(|row| edited.contains(&row.source)) {
+            seal.conclusion.take_out(row);
+        }
+        seal.needs.extend(resolved.iter().map(|(needed, resolved)| (needed.clone(), resolved.digest())));
+        let sealed_survey = seal.survey;
+        // What cannot be asked for again by its name is sealed by nobody.
+        let may_seal = !request.dry_run && (edits.since.is_none() || edits.mark.is_some());
+        seal.survey = edits.mark.unwrap_or(sealed_survey);
         report.looked_at = seal.conclusion.healthy.values().map(|rows| rows.indexed).sum::<u64>() + rows.len() as u64;
         let answers = seal.conclusion.answers.iter();
         report.steps = answers.map(|(source, fresh)| resting_step(source, fresh)).collect();
-        if seal.conclusion.failing.is_empty() {
+        let failing = seal.conclusion.failing.iter().map(|failing| failing.observation.source.clone());
+        let tried: BTreeSet<SourceId> = failing.chain(edited.iter().cloned()).collect();
+        if tried.is_empty() {
             tracing::info!("nothing has changed since a scan that found nothing to do");
             tell(report, &seal, rows.into_iter().map(Arc::new).collect());
             // The mark was taken before the version was read that is the seal's.
-            if mark.is_some() && mark != seal.mark && !request.dry_run {
-                self.save_seal(&Seal { mark, ..seal }).await;
+            let has_moved = (mark.is_some() && mark != seal.mark) || seal.survey != sealed_survey;
+            if has_moved && may_seal {
+                self.save_seal(&Seal { mark: mark.or(seal.mark), ..seal }).await;
             }
             return Ok(Again::default());
         }
         tracing::info!(
             failing = seal.conclusion.failing.len(),
-            "nothing has changed since the latest scan; what failed is tried again"
+            edited = edited.len(),
+            "nothing else has changed since the latest scan; what failed is tried again"
         );
-        let failing: BTreeSet<SourceId> =
-            seal.conclusion.failing.iter().map(|failing| failing.observation.source.clone()).collect();
         let outages = plan::outages(&rows);
-        let (tried, resting): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| failing.contains(&row.source));
-        let catalog = CatalogView { rows: tried, ..CatalogView::default() };
-        let survey = survey_of(&seal.conclusion.failing);
+        let (of_tried, resting): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| tried.contains(&row.source));
+        let catalog = CatalogView { rows: of_tried, ..CatalogView::default() };
+        let survey = with_failing(edits, &seal.conclusion.failing);
         let (mut disk, needs) = observe::with_outside_parts(survey, &catalog, &resolved);
         let with_bundles: Vec<&Row> = catalog.rows.iter().collect();
         disk.presence = observe::presence(&self.ports, &with_bundles).await?;
-        let request = ScanRequest { scope: Scope::Sources(failing), ..request.clone() };
+        let request = ScanRequest { scope: Scope::Sources(tried), ..request.clone() };
         let plan = plan::plan(&disk, &catalog, &self.policy(&request));
         report.merge(&plan);
+        for step in plan.steps.iter().filter(|step| edited.contains(&step.source)) {
+            report.put_step(step);
+        }
         let index = TypeIndex::build(catalog.rows.into_iter().map(Arc::new));
         let is_quoted = seal.claimed.iter().any(|problem| problem.code == Code::SHADOW_FALLBACK);
         let begun = (start.edition, seal.version);
-        let mut writer = Writer::over_rest(&self.ports, &self.publisher, index, begun, is_quoted);
+        let rest = Rest { is_quoted, edited: edited.clone(), extended: seal.conclusion.extended.clone() };
+        let mut writer = Writer::over_rest(&self.ports, &self.publisher, index, begun, rest);
         if !request.dry_run {
             let work = self.work(&request, &plan, (&disk, &needs), Rivalry::LookAgain, outages);
             CarryOut { is_sealed: true, ..work }.run(&mut writer, report).await?;
@@ -81,34 +97,38 @@ impl Scanner {
             tell_all(report, rows, claimed);
             return Ok(again);
         }
+        let of_edited: Vec<Arc<Row>> = rows.iter().filter(|row| edited.contains(&row.source)).cloned().collect();
         let mut told: Vec<Arc<Row>> = resting.into_iter().map(Arc::new).chain(rows).collect();
         told.sort_by(|left, right| left.source.cmp(&right.source));
         tell(report, &seal, told);
         if let Some(version) = version
             && again.is_empty()
             && !report.is_cancelled
-            && !request.dry_run
+            && may_seal
+            && of_edited.iter().all(|row| seal::is_healthy(row))
         {
             // The failures are the same; only how often and when they were seen is not.
+            for row in &of_edited {
+                seal.conclusion.add_healthy(row);
+            }
             self.save_seal(&Seal { version, mark: None, ..seal }).await;
         }
         Ok(again)
     }
 }
 
-/// The sources that are tried, as they were observed: nothing of them has moved since.
-fn survey_of(failing: &[Failing]) -> Survey {
-    let observations = failing.iter().map(|failing| failing.observation.clone()).collect();
-    let entry = |Failing { packages, shipped, .. }: &Failing| SurveyedEntry {
+/// What follows from edits, with the sources whose latest build failed as they were observed: nothing of these has moved
+/// since.
+fn with_failing(mut edits: Survey, failing: &[Failing]) -> Survey {
+    let observations = failing.iter().map(|failing| failing.observation.clone());
+    let entries = failing.iter().map(|Failing { packages, shipped, .. }| SurveyedEntry {
         specifiers: packages.specifiers.clone(),
         lock: packages.lock.clone(),
         shipped: shipped.clone(),
-    };
-    Survey {
-        disk: DiskView { observations, ..DiskView::default() },
-        entries: failing.iter().map(entry).collect(),
-        ..Survey::default()
-    }
+    });
+    edits.disk.observations.extend(observations);
+    edits.entries.extend(entries);
+    edits
 }
 
 /// Tells what the seal says of all rows, with these, which are those that it names.

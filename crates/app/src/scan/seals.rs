@@ -8,6 +8,7 @@ use std::{
 };
 
 use mangrove_domain::{
+    bundle::StoredObject,
     digest::Digest,
     observation::{CatalogView, DiskView},
     package::PackageRequest,
@@ -23,6 +24,7 @@ use mangrove_domain::{
 use super::{
     error::Error,
     needs::{Needs, Resolved},
+    observe,
     ports::Ports,
     request::ScanRequest,
 };
@@ -65,6 +67,9 @@ pub(super) struct Held {
     pub(super) resolved: BTreeMap<PackageRequest, Resolved>,
     /// What looking cost.
     pub(super) statistics: SurveyStatistics,
+    /// What follows from edits of modules since the seal; the rows of these sources are among `rows`. `None` where nothing
+    /// has changed.
+    pub(super) edits: Option<Box<Survey>>,
 }
 
 /// Names what is asked of a scan that can be sealed: the kinds with the versions of their rules, and what a plan may do
@@ -107,16 +112,36 @@ pub(super) async fn check(ports: &Ports, seal: Seal, survey_request: &ObserveReq
     let rows =
         async { if told.is_empty() { Some(Vec::new()) } else { rows_of_version(ports, &told, seal.version).await } };
     let (survey, rows) = futures::join!(ports.tree.survey(&request), rows);
-    let survey = survey.map_err(Error::Observe)?;
-    if survey.mark != Some(seal.survey) {
-        return Ok(Checked::Broken(Broken { survey: Some(Box::new(survey)), ..Broken::default() }));
+    let mut survey = survey.map_err(Error::Observe)?;
+    let is_edited = survey.since == Some(seal.survey);
+    if survey.mark != Some(seal.survey) && !is_edited {
+        let survey = survey.since.is_none().then(|| Box::new(survey));
+        return Ok(Checked::Broken(Broken { survey, ..Broken::default() }));
     }
-    let broken = Broken { survey: None, cost: survey.statistics };
-    let Some(rows) = rows else { return Ok(Checked::Broken(broken)) };
-    if !ports.store.holds(&seal.conclusion.objects).await.map_err(Error::reading_store)? {
+    let statistics = survey.statistics;
+    let broken = Broken { survey: None, cost: statistics };
+    let Some(mut rows) = rows else { return Ok(Checked::Broken(broken)) };
+    if is_edited {
+        let edited = survey.disk.observations.iter().map(|observation| observation.source.clone());
+        let unread: BTreeSet<SourceId> = edited.filter(|source| !told.contains(source)).collect();
+        if !unread.is_empty() {
+            let Some(edited) = rows_of_version(ports, &unread, seal.version).await else {
+                return Ok(Checked::Broken(broken));
+            };
+            rows.extend(edited);
+            rows.sort_by(|left, right| left.source.cmp(&right.source));
+        }
+        let catalog = CatalogView { rows, ..CatalogView::default() };
+        survey.disk.keep_known_identities(&catalog);
+        rows = catalog.rows;
+        observe::resolve(ports, &survey, &mut resolved).await;
+    }
+    let objects: Vec<StoredObject> = seal.conclusion.objects.iter().map(|(object, _)| *object).collect();
+    if !ports.store.holds(&objects).await.map_err(Error::reading_store)? {
         return Ok(Checked::Broken(broken));
     }
-    Ok(Checked::Holds(Box::new(Held { seal, mark, rows, resolved, statistics: survey.statistics })))
+    let edits = is_edited.then(|| Box::new(survey));
+    Ok(Checked::Holds(Box::new(Held { seal, mark, rows, resolved, statistics, edits })))
 }
 
 /// These rows, if the catalog is as it was when it had this version: read with the version, in one look. What goes wrong

@@ -67,17 +67,27 @@ pub(super) struct Writer<'a> {
 }
 
 /// Which rows the index holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Reach {
     /// All.
     Whole,
     /// Those that are tried. What is known of all others holds while these keep their standing.
     Tried {
-        /// Problems of others quote what the failures of these say.
-        is_quoted: bool,
+        rest: Rest,
         /// One of them did not keep its standing.
         is_disturbed: bool,
     },
+}
+
+/// What is to be known of the rows that are tried, and of all others, to tell whether these mean the same for those as before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rest {
+    /// Problems of others quote what the failures of these say.
+    pub(super) is_quoted: bool,
+    /// The sources among them that were edited.
+    pub(super) edited: BTreeSet<SourceId>,
+    /// The types that rows add to.
+    pub(super) extended: BTreeSet<(Kind, TypeName)>,
 }
 
 /// What is left when everything is committed.
@@ -171,15 +181,15 @@ impl<'a> Writer<'a> {
     }
 
     /// A writer on top of the rows of the sources that are tried, where what is known of all others is known to hold. All
-    /// rows are read as soon as one of these becomes another; `is_quoted` says that others quote their failures.
+    /// rows are read as soon as one of these means something else for them.
     pub(super) fn over_rest(
         ports: &'a Ports,
         publisher: &'a Publisher,
         index: TypeIndex,
         (edition, version): (u64, Digest),
-        is_quoted: bool,
+        rest: Rest,
     ) -> Self {
-        let reach = Reach::Tried { is_quoted, is_disturbed: false };
+        let reach = Reach::Tried { rest, is_disturbed: false };
         Self { reach, ..Self::new(ports, publisher, index, (edition, Some(version))) }
     }
 
@@ -255,9 +265,13 @@ impl<'a> Writer<'a> {
     }
 
     fn note_standing(&mut self, before: Option<&Row>, settled: &Settled) {
-        if let Reach::Tried { is_quoted, is_disturbed } = &mut self.reach {
+        if let Reach::Tried { rest, is_disturbed } = &mut self.reach {
             let keeps = match (before, settled) {
-                (Some(before), Settled::Write(row)) => seal::keeps_standing(before, row, *is_quoted),
+                (Some(before), Settled::Write(row)) => {
+                    let keeps_claims =
+                        rest.edited.contains(&row.source) && seal::keeps_claims(before, row, &rest.extended);
+                    keeps_claims || seal::keeps_standing(before, row, rest.is_quoted)
+                }
                 _ => false,
             };
             *is_disturbed |= !keeps;

@@ -15,7 +15,7 @@ use mangrove_app::{
 };
 use mangrove_domain::{
     failure::Fault,
-    ports::{BundleStore as _, Catalog as _, Change, Commit, Write},
+    ports::{BundleStore as _, Catalog as _, Change, Commit, Seals as _, Write},
     problem::Code,
     row::Row,
     source::SourceId,
@@ -179,6 +179,62 @@ async fn an_attempt_that_ends_otherwise_reads_all_rows_and_builds_once() {
     let second = report.rows.iter().find(|row| row.source.path.as_str() == "models/second.ts").expect("its row");
     assert_eq!(second.shadowed_by.as_ref().map(|source| source.path.as_str()), Some("models/first.ts"));
     assert_eq!(world.scanner.index().rows().len(), 2, "all rows are published");
+}
+
+/// Sources, and whether they are read together.
+fn some(paths: &[&str]) -> Option<BTreeSet<SourceId>> {
+    Some(paths.iter().map(|path| rows::source(path)).collect())
+}
+
+/// An edit reads the rows that it reaches, and the next scan repeats what it concluded.
+#[tokio::test]
+async fn an_edit_reads_the_rows_that_it_reaches_and_no_other() {
+    let world = World::new();
+    let with_helper = |name: &str| model(&format!("@acme/{name}"), "import _lib/shared.ts");
+    world.tree.write("_lib/shared.ts", "one");
+    for name in ["a", "b"] {
+        world.tree.write(&format!("models/{name}.ts"), &with_helper(name));
+    }
+    world.tree.write("models/other.ts", &model("@acme/other", ""));
+    world.tree.write("models/bad.ts", &model("@acme/bad", "reject"));
+    world.scan_with(counts()).await;
+    let objects = world.seals.load().await.expect("a seal").conclusion.objects;
+    world.tree.write("_lib/shared.ts", "two");
+    world.bundler.take_calls();
+    world.catalog.take_reads();
+    let dry = ScanRequest { dry_run: true, ..counts() };
+    let looked = world.scan_with(dry).await;
+    let attempts: Vec<&str> =
+        looked.steps.iter().filter(|step| step.action.is_attempt()).map(|step| step.source.path.as_str()).collect();
+    assert_eq!(attempts, ["models/a.ts", "models/b.ts"]);
+    assert_eq!(world.catalog.take_reads(), [some(&["models/bad.ts"]), some(&["models/a.ts", "models/b.ts"])]);
+    let report = world.scan_with(counts()).await;
+    assert_eq!((report.changed.len(), report.looked_at), (2, 4));
+    let reads = world.catalog.take_reads();
+    assert_eq!(reads[..2], [some(&["models/bad.ts"]), some(&["models/a.ts", "models/b.ts"])]);
+    assert!(reads.iter().all(Option::is_some), "not all rows: {reads:?}");
+    assert_eq!(world.bundler.take_calls(), ["models/a.ts", "models/b.ts"]);
+    let report = world.scan_with(counts()).await;
+    assert_eq!((report.changed.len(), report.looked_at), (0, 4));
+    assert_eq!(world.catalog.take_reads(), [some(&["models/bad.ts"])]);
+    // What they were made of before is no longer needed.
+    let now = world.seals.load().await.expect("a seal").conclusion.objects;
+    assert_eq!(now.len(), objects.len());
+    assert_ne!(now, objects);
+}
+
+/// Another description of a type that something adds to is weighed against that, among all rows.
+#[tokio::test]
+async fn an_edit_of_a_type_that_is_added_to_reads_all_rows() {
+    let world = World::new();
+    world.tree.write("models/base.ts", &model("@acme/base", ""));
+    world.tree.write("models/more.ts", "type @acme/base\nexport extension\nmethod more");
+    world.scan_with(counts()).await;
+    world.catalog.take_reads();
+    world.tree.write("models/base.ts", &model("@acme/base", "method more"));
+    let report = world.scan_with(counts()).await;
+    assert!(world.catalog.take_reads().contains(&None));
+    assert!(report.problems.iter().any(|problem| problem.subject.contains("more.ts")), "{:?}", report.problems);
 }
 
 #[tokio::test]

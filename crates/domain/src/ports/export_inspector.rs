@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::AttemptCache;
-use crate::{bundle::LoadedBundle, failure::Fault, inspection::Inspection};
+use crate::{bundle::LoadedBundle, digest::Digest, failure::Fault, inspection::Inspection};
 
 /// Evaluates a bundle where it can do no harm and reports what it exports.
 ///
@@ -30,6 +30,8 @@ pub trait ExportInspector: Send + Sync {
 pub struct InspectRequest {
     /// Code and vendors.
     pub bundle: LoadedBundle,
+    /// The digest of the extension's own code, where its store has told it.
+    pub code_digest: Option<Digest>,
     /// The exports to look for, first in precedence first; the first one that is there is reported.
     pub export_names: Vec<Arc<str>>,
     /// What a person calls the source, for messages.

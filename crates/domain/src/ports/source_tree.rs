@@ -100,7 +100,8 @@ pub struct ObserveRequest {
     /// Only these sources (and what they import); everything if empty.
     pub only: BTreeSet<SourceId>,
     /// The [mark](Survey::mark) of a survey whose conclusions the caller still has. If this one gets the same mark,
-    /// its content is left out.
+    /// its content is left out; if nothing but the text of modules has changed, it may hold what follows from that alone
+    /// ([`Survey::since`]).
     pub unless: Option<Digest>,
 }
 

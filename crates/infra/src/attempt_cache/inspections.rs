@@ -68,10 +68,11 @@ impl ExportInspector for CachedInspector {
 /// Bundle, vendors, the exports that were asked for, our own version, and the format of the remembered bytes: everything
 /// that an answer depends on.
 fn key(request: &InspectRequest, format: u32) -> Digest {
+    let code = request.code_digest.unwrap_or_else(|| Digest::of(request.bundle.code.as_bytes()));
     let mut lines = vec![
         Line::new("inspector", mangrove_engine::INSPECTOR_VERSION),
         Line::new("format", format.to_string()),
-        Line::new("code", Digest::of(request.bundle.code.as_bytes()).to_string()),
+        Line::new("code", code.to_string()),
         Line::new("exports", request.export_names.join(" ")),
     ];
     // The import path of a vendor file names the digest of its directory.
@@ -102,6 +103,7 @@ mod tests {
     fn request(code: &str) -> InspectRequest {
         InspectRequest {
             bundle: LoadedBundle { code: code.into(), vendor_files: Vec::new() },
+            code_digest: None,
             export_names: vec!["model".into()],
             subject: "models/a.ts".to_owned(),
         }

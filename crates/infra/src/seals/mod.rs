@@ -12,9 +12,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use mangrove_domain::{digest::Digest, failure::Fault, ports::Seals, seal::Seal};
+use mangrove_domain::{failure::Fault, ports::Seals, seal::Seal};
 use mangrove_fs::{
     atomic::{self, Durability},
+    checksum,
     faults::{Operation, io_fault},
     read::{self, FileKind, Within},
 };
@@ -25,7 +26,7 @@ use self::saved::SavedSeal;
 /// The name of the file below the state directory.
 pub const FILE_NAME: &str = "seal";
 
-const HEADER: &[u8] = b"mangrove seal 2\n";
+const HEADER: &[u8] = b"mangrove seal 3\n";
 
 /// The latest seal in a file of the state directory. The file is read and written at once: it is small, and read
 /// before anything else can happen.
@@ -69,7 +70,7 @@ impl FileSeals {
 
     fn write(&self, saved: &Saved) -> io::Result<()> {
         let body = postcard::to_stdvec(saved).map_err(io::Error::other)?;
-        let content = [HEADER, Digest::of(&body).as_bytes(), &body].concat();
+        let content = [HEADER, checksum::of(&body).as_bytes(), &body].concat();
         atomic::write(&self.state_directory, &self.path, &content, Durability::Volatile)
     }
 }
@@ -78,8 +79,8 @@ impl FileSeals {
 impl Seals for FileSeals {
     async fn load(&self) -> Option<Seal> {
         let bytes = read::bytes(&self.path, Within::Unlinked, FileKind::State).ok()?;
-        let (checksum, body) = bytes.strip_prefix(HEADER)?.split_at_checked(32)?;
-        if Digest::of(body).as_bytes() != checksum {
+        let (known, body) = bytes.strip_prefix(HEADER)?.split_at_checked(32)?;
+        if checksum::of(body).as_bytes() != known {
             return None;
         }
         let saved: Saved = postcard::from_bytes(body).ok()?;
@@ -101,7 +102,7 @@ impl Seals for FileSeals {
 mod tests {
     use std::collections::BTreeMap;
 
-    use mangrove_domain::seal::Conclusion;
+    use mangrove_domain::{digest::Digest, seal::Conclusion};
 
     use super::*;
 

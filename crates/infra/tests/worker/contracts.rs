@@ -53,6 +53,7 @@ fn connected() -> PoolOptions {
 fn look_at(code: &str) -> InspectRequest {
     InspectRequest {
         bundle: LoadedBundle { code: code.into(), vendor_files: Vec::new() },
+        code_digest: None,
         export_names: vec![Arc::from("model")],
         subject: "a.ts".to_owned(),
     }

@@ -395,6 +395,7 @@ fn inspections_come_through() {
                 code: FAKE.into(),
                 vendor_files: vec![BundleFile { path: "../vendor/a/z.js".to_owned(), code: "".into() }],
             },
+            code_digest: None,
             export_names: vec!["model".into(), "extension".into()],
             subject: "extensions/models/a.ts".to_owned(),
         };

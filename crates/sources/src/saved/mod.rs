@@ -1,6 +1,7 @@
 //! A survey in the form in which it is stored. Domain types have no serde; these are their images.
 
 mod blob;
+mod edit;
 mod restore;
 mod save;
 
@@ -24,7 +25,7 @@ pub(super) struct SavedSurvey {
     unknown_identities: Vec<(u32, String)>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct SavedEntry {
     root: u32,
     path: String,
@@ -39,19 +40,19 @@ struct SavedEntry {
     shipped: Option<SavedShipped>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 enum SavedShipped {
     Bundle { path: String, digest: [u8; 32], pull: u32 },
     Unusable(String),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 enum SavedState {
     Readable { digest: [u8; 32], source: u32, config: u32 },
     Unreadable(SavedFault),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct SavedFault {
     class: u8,
     code: u16,

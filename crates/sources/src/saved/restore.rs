@@ -1,7 +1,7 @@
 //! From the image of a survey to the survey. `None` wherever an index or a name leads nowhere: then the image is
 //! damaged.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{cell::OnceCell, path::PathBuf, sync::Arc};
 
 use mangrove_domain::{
     digest::Digest,
@@ -13,7 +13,7 @@ use mangrove_domain::{
     problem::{Code, Problem, Severity},
     shipped::{Shipped, ShippedBundle},
     source::{Extension, Kind, Origin, RelativePath, RootId, SourceId},
-    survey::{Survey, SurveyStatistics, SurveyedEntry},
+    survey::{Survey, SurveyedEntry},
     type_name::TypeName,
 };
 
@@ -24,7 +24,7 @@ use super::{
 impl SavedSurvey {
     /// The survey; `None` if an index or a name leads nowhere.
     pub(crate) fn restore(self) -> Option<Survey> {
-        let shared = Shared::new(self.texts, self.parts);
+        let shared = Shared::new(&self.texts, &self.parts);
         let mut disk = DiskView::default();
         let mut entries = Vec::with_capacity(self.entries.len());
         for saved in self.entries {
@@ -46,25 +46,26 @@ impl SavedSurvey {
         disk.mounts_fault = restore_fault(self.mounts_fault)?;
         disk.mount_patterns = self.mount_patterns.iter().map(|text| Glob::parse(text).ok()).collect::<Option<_>>()?;
         disk.problems = self.problems.into_iter().map(restore_problem).collect::<Option<_>>()?;
-        Some(Survey { disk, entries, statistics: SurveyStatistics::default(), mark: None })
+        Some(Survey { disk, entries, ..Survey::default() })
     }
 }
 
 /// What entries and roots name by its number.
-struct Shared {
+pub(super) struct Shared<'a> {
     texts: Vec<Arc<str>>,
-    parts: Vec<Part>,
+    parts: &'a [([u8; 32], Blob)],
+    /// Those of the parts that were asked for: each is one, whoever shares it.
+    made: Vec<OnceCell<Part>>,
     /// Packages and bundler are not known to a survey.
     empty: Part,
 }
 
-impl Shared {
-    fn new(texts: Vec<String>, parts: Vec<([u8; 32], Blob)>) -> Self {
-        let part =
-            |(digest, encoded): ([u8; 32], Blob)| Part::from_stored(Digest::from_bytes(digest), encoded.0.into());
+impl<'a> Shared<'a> {
+    pub(super) fn new(texts: &[String], parts: &'a [([u8; 32], Blob)]) -> Self {
         Self {
-            texts: texts.into_iter().map(Arc::from).collect(),
-            parts: parts.into_iter().map(part).collect(),
+            texts: texts.iter().map(|text| Arc::from(text.as_str())).collect(),
+            parts,
+            made: vec![OnceCell::new(); parts.len()],
             empty: Part::of([]),
         }
     }
@@ -74,14 +75,17 @@ impl Shared {
     }
 
     fn part(&self, index: u32) -> Option<Part> {
-        self.parts.get(index as usize).cloned()
+        let (digest, encoded) = self.parts.get(index as usize)?;
+        let slot = self.made.get(index as usize)?;
+        let make = || Part::from_stored(Digest::from_bytes(*digest), encoded.0.as_slice().into());
+        Some(slot.get_or_init(make).clone())
     }
 
-    fn source(&self, (root, path): &(u32, String)) -> Option<SourceId> {
+    pub(super) fn source(&self, (root, path): &(u32, String)) -> Option<SourceId> {
         Some(SourceId { root: RootId::new(self.text(*root)?), path: RelativePath::parse(path).ok()? })
     }
 
-    fn entry(&self, saved: SavedEntry) -> Option<(Observation, SurveyedEntry)> {
+    pub(super) fn entry(&self, saved: SavedEntry) -> Option<(Observation, SurveyedEntry)> {
         let observation = Observation {
             source: SourceId {
                 root: RootId::new(self.text(saved.root)?),

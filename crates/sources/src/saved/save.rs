@@ -44,7 +44,7 @@ impl SavedSurvey {
 
 /// Gives each text and each part a number.
 #[derive(Default)]
-struct Interner {
+pub(super) struct Interner {
     texts: Vec<String>,
     by_text: HashMap<String, u32>,
     parts: Vec<([u8; 32], Blob)>,
@@ -52,6 +52,20 @@ struct Interner {
 }
 
 impl Interner {
+    /// Goes on where these were given their numbers.
+    pub(super) fn over(texts: Vec<String>, parts: Vec<([u8; 32], Blob)>) -> Self {
+        let number = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        let by_text = texts.iter().enumerate().map(|(index, text)| (text.clone(), number(index))).collect();
+        let digests = parts.iter().enumerate();
+        let by_digest = digests.map(|(index, (digest, _))| (Digest::from_bytes(*digest), number(index))).collect();
+        Self { texts, by_text, parts, by_digest }
+    }
+
+    /// The texts and the parts, in the order of their numbers.
+    pub(super) fn into_parts(self) -> (Vec<String>, Vec<([u8; 32], Blob)>) {
+        (self.texts, self.parts)
+    }
+
     fn text(&mut self, text: &str) -> u32 {
         if let Some(known) = self.by_text.get(text) {
             return *known;
@@ -70,7 +84,7 @@ impl Interner {
     }
 }
 
-fn save_entry(interner: &mut Interner, observation: &Observation, entry: &SurveyedEntry) -> SavedEntry {
+pub(super) fn save_entry(interner: &mut Interner, observation: &Observation, entry: &SurveyedEntry) -> SavedEntry {
     SavedEntry {
         root: interner.text(observation.source.root.as_str()),
         path: observation.source.path.as_str().to_owned(),

@@ -1,17 +1,18 @@
 //! Random edits: a survey that remembers says the same as one that does not.
 
-use std::{fs, io, os::unix::fs::symlink};
+use std::{fs, io, os::unix::fs::symlink, sync::Arc};
 
 use mangrove_domain::{
     observation::{Entry, Observation},
-    ports::SourceTree as _,
+    ports::{ObserveRequest, SourceTree as _},
     source::SourceId,
     survey::{EditedEntry, Edits, Survey},
 };
+use mangrove_sources::STAT_CACHE_FILE;
 use mangrove_testkit::fixture::Tree;
 use proptest::prelude::*;
 
-use crate::support::{Repository, render, request};
+use crate::support::{Repository, Result, open, render, request};
 
 /// One random edit, by indexes into [`PATHS`] and [`CONTENTS`].
 #[derive(Clone, Debug)]
@@ -117,6 +118,11 @@ async fn after_edit(repository: &Repository, before: &Survey, edit: &Edit) -> Op
     };
     let entries = before.disk.observations.iter().filter(|seen| reaches(seen)).map(entry).collect();
     let edited = repository.tree.survey_edits(&Edits { kinds, files, entries }).await.expect("a look")?;
+    overlaid(before, &edited)
+}
+
+/// The survey with these entries in the place of what it says of them.
+fn overlaid(before: &Survey, edited: &Survey) -> Option<Survey> {
     let mut after = before.clone();
     for (seen, needs) in edited.observed() {
         let place = after.disk.observations.iter().position(|known| known.source == seen.source)?;
@@ -124,6 +130,47 @@ async fn after_edit(repository: &Repository, before: &Survey, edit: &Edit) -> Op
         after.entries[place] = needs.clone();
     }
     Some(after)
+}
+
+/// What a survey of everything makes of what the latest one left, which stays as it is.
+async fn with_its_memory(repository: &Repository) -> Result<Survey> {
+    let state = tempfile::tempdir()?;
+    fs::copy(repository.files.path(".mangrove").join(STAT_CACHE_FILE), state.path().join(STAT_CACHE_FILE))?;
+    let tree = open(&repository.files, state.path().to_owned(), &[], Arc::clone(&repository.parser))?;
+    Ok(tree.survey(&request()).await?)
+}
+
+/// Each edit is met by a process of its own that knows the survey before it, or the one before that. Gives how often what
+/// follows from edits was enough.
+async fn compare_since(edits: &[Edit]) -> usize {
+    let repository = Repository::new("//- /.swamp.yaml\nrepoId: random\n").expect("a repository");
+    let mut known = repository.survey().await.expect("a survey");
+    let mut enough = 0;
+    for (round, edit) in edits.iter().enumerate() {
+        // An edit that the file system refuses changes nothing, which is fine.
+        let _ = apply(&repository.files, edit);
+        let process = repository.restarted().expect("a tree");
+        let seen = process.survey(&ObserveRequest { unless: known.mark, ..request() }).await.expect("a survey");
+        let mark = seen.mark;
+        let after = match seen.since {
+            Some(_) => {
+                enough += 1;
+                overlaid(&known, &seen).expect("entries that are known")
+            }
+            None if mark == known.mark => known.clone(),
+            None => seen,
+        };
+        let scratch = repository.without_memory().await.expect("a survey");
+        assert_eq!(after.disk, scratch.disk, "after {edit:?}\n{}\n---\n{}", render(&after), render(&scratch));
+        assert_eq!(after.entries, scratch.entries);
+        let whole = with_its_memory(&repository).await.expect("a survey");
+        assert_eq!((&whole.disk, &whole.entries), (&scratch.disk, &scratch.entries));
+        // Whoever only looks takes nothing over.
+        if round % 3 != 2 {
+            known = Survey { mark, ..after };
+        }
+    }
+    enough
 }
 
 /// Gives how often a look at an edit was enough.
@@ -152,6 +199,14 @@ async fn a_look_at_an_edit_is_enough_where_only_a_text_changed() {
     assert_eq!(compare_edits(&edits).await, 3);
 }
 
+#[tokio::test]
+async fn what_follows_from_edits_is_enough_where_only_texts_changed() {
+    let new = [Edit::Write(0, 0), Edit::Write(1, 2), Edit::Write(11, 2), Edit::Write(12, 2)];
+    // The text of an entry, of what it imports, and of a helper that imports an entry; then another export.
+    let edits = [Edit::Write(0, 3), Edit::Write(0, 0), Edit::Write(11, 2), Edit::Write(0, 3), Edit::Write(0, 1)];
+    assert_eq!(compare_since(&[new.as_slice(), edits.as_slice()].concat()).await, 4);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -165,5 +220,11 @@ proptest! {
     fn a_look_at_edits_sees_what_a_survey_sees(edits in edits()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(compare_edits(&edits));
+    }
+
+    #[test]
+    fn what_follows_from_edits_is_what_a_survey_sees(edits in edits()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(compare_since(&edits));
     }
 }

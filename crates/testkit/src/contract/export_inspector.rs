@@ -54,6 +54,7 @@ pub async fn export_inspector(make: &(dyn Fn() -> Box<dyn ExportInspector> + Syn
 async fn inspect(inspector: &dyn ExportInspector, code: &str) -> Result<Inspection, Fault> {
     let request = InspectRequest {
         bundle: LoadedBundle { code: code.into(), vendor_files: Vec::new() },
+        code_digest: None,
         export_names: vec![Arc::from("model")],
         subject: "a.ts".to_owned(),
     };

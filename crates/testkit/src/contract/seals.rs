@@ -107,9 +107,10 @@ fn example(text: &[u8]) -> Seal {
                 failing(pulled, Origin::Mounted, None, Some(Shipped::Unusable { why: "it does not parse".to_owned() })),
             ],
             objects: vec![
-                StoredObject { key: ObjectKey::Extension(digest(6)), size_bytes: 0 },
-                StoredObject { key: ObjectKey::Vendor(digest(6)), size_bytes: u64::MAX },
+                (StoredObject { key: ObjectKey::Extension(digest(6)), size_bytes: 0 }, 1),
+                (StoredObject { key: ObjectKey::Vendor(digest(6)), size_bytes: u64::MAX }, u32::MAX),
             ],
+            extended: [(Kind::new("model"), TypeName::stored("@acme/extended"))].into(),
         },
         found: vec![
             Problem::warning(Code::ROOT_UNREACHABLE, "mount:../x", "is not there").advise(advice),

@@ -47,7 +47,12 @@ pub struct MemoryTree {
     surveys: Mutex<u32>,
     away: Mutex<BTreeMap<RootId, RootView>>,
     shipped: Mutex<BTreeMap<String, Shipped>>,
+    /// What surveys saw, by their marks.
+    marked: Mutex<BTreeMap<Digest, Marked>>,
 }
+
+/// What files said, and everything else that a survey depends on.
+type Marked = (BTreeMap<String, String>, String);
 
 /// Where the repository lies.
 const REPOSITORY: &str = "/repository";
@@ -147,6 +152,27 @@ impl MemoryTree {
         reached
     }
 
+    /// Adds the entries that reach one of these files.
+    fn observe_edits(
+        &self,
+        survey: &mut Survey,
+        request: &ObserveRequest,
+        files: &BTreeMap<String, String>,
+        edited: &BTreeSet<String>,
+    ) {
+        for layout in &request.kinds {
+            let directory = format!("{}/", layout.directory);
+            for (path, text) in files.iter().filter(|(path, _)| path.starts_with(&directory)) {
+                let is_entry = layout.export_names.iter().any(|name| exports(text).contains(&format!("export {name}")));
+                if is_entry && self.reach(path).keys().any(|reached| edited.contains(reached)) {
+                    let (observation, entry) = self.observe(path, text, layout);
+                    survey.disk.observations.push(observation);
+                    survey.entries.push(entry);
+                }
+            }
+        }
+    }
+
     fn source_part(reached: &BTreeMap<String, Option<String>>) -> Part {
         Part::of(reached.iter().map(|(path, text)| {
             Line::new(
@@ -215,11 +241,24 @@ impl SourceTree for MemoryTree {
         }
         let kinds: Vec<_> = request.kinds.iter().map(|layout| (&layout.kind, &layout.export_names)).collect();
         let (away, shipped) = (lock(&self.away).clone(), lock(&self.shipped).clone());
-        let content = format!("{kinds:?}\n{files:?}\n{}\n{away:?}\n{shipped:?}", lock(&self.config));
-        let mark = request.only.is_empty().then(|| Digest::of(content.as_bytes()));
+        let rest = format!("{kinds:?}\n{}\n{away:?}\n{shipped:?}", lock(&self.config));
+        let mark = request.only.is_empty().then(|| Digest::of(format!("{files:?}\n{rest}").as_bytes()));
         let mut survey = Survey { statistics, mark, ..Survey::default() };
         if mark.is_some() && mark == request.unless {
             return Ok(survey);
+        }
+        if let Some(mark) = mark {
+            let earlier = request.unless.and_then(|unless| Some((unless, lock(&self.marked).get(&unless)?.clone())));
+            lock(&self.marked).insert(mark, (files.clone(), rest.clone()));
+            let edited = earlier.filter(|(_, (_, known))| *known == rest).and_then(|(unless, (before, _))| {
+                let edited = edited_modules(&before, &files)?;
+                Some((unless, edited))
+            });
+            if let Some((since, edited)) = edited {
+                survey.since = Some(since);
+                self.observe_edits(&mut survey, request, &files, &edited);
+                return Ok(survey);
+            }
         }
         let mut helpers = BTreeSet::new();
         for layout in &request.kinds {
@@ -253,9 +292,6 @@ impl SourceTree for MemoryTree {
         _kinds: &[KindLayout],
         paths: &BTreeSet<PathBuf>,
     ) -> Result<Option<BTreeSet<SourceId>>, ObserveError> {
-        let exports = |text: &str| -> Vec<String> {
-            text.lines().filter(|line| line.starts_with("export ")).map(str::to_owned).collect()
-        };
         let seen = lock(&self.seen);
         let module = |path: &PathBuf| {
             let below = path.strip_prefix(REPOSITORY).ok()?.to_str()?;
@@ -363,6 +399,28 @@ impl SourceTree for MemoryTree {
     async fn drift(&self) -> Result<Vec<Drift>, ObserveError> {
         Ok(Vec::new())
     }
+}
+
+/// What a module exports.
+fn exports(text: &str) -> Vec<String> {
+    text.lines().filter(|line| line.starts_with("export ")).map(str::to_owned).collect()
+}
+
+/// The files that say something else than before; `None` if more has changed than the text of modules.
+fn edited_modules(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Option<BTreeSet<String>> {
+    let mut edited = BTreeSet::new();
+    for (path, text) in now {
+        let earlier = before.get(path)?;
+        if earlier == text {
+            continue;
+        }
+        let is_unreadable = [earlier, text].iter().any(|text| *text == MemoryTree::UNREADABLE);
+        if is_unreadable || exports(earlier) != exports(text) {
+            return None;
+        }
+        edited.insert(path.clone());
+    }
+    (before.len() == now.len()).then_some(edited)
 }
 
 fn imports(text: &str) -> impl Iterator<Item = &str> {

@@ -53,6 +53,7 @@ pub(super) fn look(output: &VendorOutput, code: &str) -> String {
         .collect();
     let request = InspectRequest {
         bundle: LoadedBundle { code: code.into(), vendor_files },
+        code_digest: None,
         export_names: vec!["model".into()],
         subject: "a.ts".to_owned(),
     };

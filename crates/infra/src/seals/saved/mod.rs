@@ -36,8 +36,9 @@ pub(super) struct SavedSeal {
     healthy: Vec<(String, u64, u64)>,
     answers: Vec<(SavedSource, SavedFresh)>,
     failing: Vec<SavedFailing>,
-    extensions: Vec<(Bytes, u64)>,
-    vendors: Vec<(Bytes, u64)>,
+    extensions: Vec<SavedObject>,
+    vendors: Vec<SavedObject>,
+    extended: Vec<(String, String)>,
     found: Vec<SavedProblem>,
     claimed: Vec<SavedProblem>,
 }
@@ -92,6 +93,8 @@ struct SavedFailing {
     shipped: Option<SavedShipped>,
 }
 
+/// Digest, size in bytes, and how many rows need it.
+type SavedObject = (Bytes, u64, u32);
 type SavedPart = (Bytes, Vec<u8>);
 
 #[derive(Serialize, Deserialize)]
@@ -103,10 +106,10 @@ enum SavedShipped {
 impl SavedSeal {
     /// The image of a seal; `None` if it has none.
     pub(super) fn of(seal: &Seal) -> Option<Self> {
-        let Conclusion { healthy, answers, failing, objects } = &seal.conclusion;
-        let keyed = |wanted: fn(&ObjectKey) -> bool| -> Vec<(Bytes, u64)> {
-            let objects = objects.iter().filter(|object| wanted(&object.key));
-            objects.map(|object| (*object.key.digest().as_bytes(), object.size_bytes)).collect()
+        let Conclusion { healthy, answers, failing, objects, extended } = &seal.conclusion;
+        let keyed = |wanted: fn(&ObjectKey) -> bool| -> Vec<SavedObject> {
+            let objects = objects.iter().filter(|(object, _)| wanted(&object.key));
+            objects.map(|(object, rows)| (*object.key.digest().as_bytes(), object.size_bytes, *rows)).collect()
         };
         Some(Self {
             request: *seal.request.as_bytes(),
@@ -119,6 +122,7 @@ impl SavedSeal {
             failing: failing.iter().map(SavedFailing::of).collect::<Option<_>>()?,
             extensions: keyed(|key| matches!(key, ObjectKey::Extension(_))),
             vendors: keyed(|key| matches!(key, ObjectKey::Vendor(_))),
+            extended: extended.iter().map(|(kind, name)| (kind.to_string(), name.to_string())).collect(),
             found: seal.found.iter().map(SavedProblem::of).collect(),
             claimed: seal.claimed.iter().map(SavedProblem::of).collect(),
         })
@@ -127,13 +131,16 @@ impl SavedSeal {
     /// The seal; `None` if a value in it is none of ours.
     pub(super) fn load(self) -> Option<Seal> {
         let object = |key: fn(Digest) -> ObjectKey| {
-            move |(digest, size_bytes)| StoredObject { key: key(Digest::from_bytes(digest)), size_bytes }
+            move |(digest, size_bytes, rows): SavedObject| {
+                (StoredObject { key: key(Digest::from_bytes(digest)), size_bytes }, rows)
+            }
         };
         let extensions = self.extensions.into_iter().map(object(ObjectKey::Extension));
         let vendors = self.vendors.into_iter().map(object(ObjectKey::Vendor));
         let healthy = self.healthy.into_iter();
         let answers = self.answers.into_iter();
         let needs = self.needs.into_iter();
+        let extended = self.extended.into_iter();
         Some(Seal {
             request: Digest::from_bytes(self.request),
             survey: Digest::from_bytes(self.survey),
@@ -147,6 +154,7 @@ impl SavedSeal {
                 answers: answers.map(|(source, fresh)| Some((source.load()?, fresh.load()?))).collect::<Option<_>>()?,
                 failing: self.failing.into_iter().map(SavedFailing::load).collect::<Option<_>>()?,
                 objects: extensions.chain(vendors).collect(),
+                extended: extended.map(|(kind, name)| (Kind::new(kind), TypeName::stored(name))).collect(),
             },
             found: self.found.into_iter().map(SavedProblem::load).collect::<Option<_>>()?,
             claimed: self.claimed.into_iter().map(SavedProblem::load).collect::<Option<_>>()?,

@@ -261,6 +261,7 @@ impl<'a> Request<'a> {
 pub(super) fn inspect_request(bundle: LoadedBundle, names: &[&str], subject: &str) -> InspectRequest {
     InspectRequest {
         bundle,
+        code_digest: None,
         export_names: names.iter().map(|name| (*name).into()).collect(),
         subject: subject.to_owned(),
     }

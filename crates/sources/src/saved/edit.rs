@@ -1,0 +1,97 @@
+//! Edits of some entries of the image of a survey, without taking the others apart.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use mangrove_domain::{
+    digest::Digest,
+    fingerprint::Part,
+    observation::DiskView,
+    source::{Extension, Kind, Origin, RelativePath, RootId, SourceId},
+    survey::{EditedEntry, Survey},
+};
+
+use super::{
+    SavedEntry, SavedState, SavedSurvey,
+    restore::Shared,
+    save::{Interner, save_entry},
+};
+
+impl SavedSurvey {
+    /// The entries that are one of these files or reach one; `None` if an index or a name leads nowhere.
+    pub(crate) fn reaching(&self, files: &BTreeSet<SourceId>) -> Option<Vec<EditedEntry>> {
+        let mut by_root: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for file in files {
+            by_root.entry(file.root.as_str()).or_default().push(file.path.as_str());
+        }
+        // Parts hold all paths that an entry reaches, and entries may share one.
+        let reaches = |(digest, encoded): &([u8; 32], super::Blob), paths: &[&str]| {
+            let part = Part::from_stored(Digest::from_bytes(*digest), encoded.0.as_slice().into());
+            paths.iter().any(|path| part.has_key(path))
+        };
+        let mut reaching = Vec::new();
+        for entry in &self.entries {
+            let SavedState::Readable { source, .. } = entry.state else { continue };
+            let Some(paths) = by_root.get(self.text(entry.root)?) else { continue };
+            if reaches(self.parts.get(source as usize)?, paths) {
+                reaching.push(self.edited(entry)?);
+            }
+        }
+        Some(reaching)
+    }
+
+    /// Puts what this survey says of its entries in the place of what is known of them.
+    pub(crate) fn replace(&mut self, survey: &Survey) {
+        let mut interner = Interner::over(std::mem::take(&mut self.texts), std::mem::take(&mut self.parts));
+        let saved = survey.observed().map(|(observation, entry)| save_entry(&mut interner, observation, entry));
+        let mut saved: BTreeMap<(u32, String), SavedEntry> =
+            saved.map(|entry| ((entry.root, entry.path.clone()), entry)).collect();
+        for entry in &mut self.entries {
+            if let Some(edited) = saved.remove(&(entry.root, entry.path.clone())) {
+                *entry = edited;
+            }
+        }
+        (self.texts, self.parts) = interner.into_parts();
+    }
+
+    /// What it says of these entries alone; `None` if an index or a name leads nowhere.
+    pub(crate) fn restore_only(&self, sources: &BTreeSet<SourceId>) -> Option<Survey> {
+        let wanted: HashSet<(&str, &str)> =
+            sources.iter().map(|source| (source.root.as_str(), source.path.as_str())).collect();
+        let shared = Shared::new(&self.texts, &self.parts);
+        let mut survey = Survey::default();
+        for saved in &self.entries {
+            if wanted.contains(&(self.text(saved.root)?, saved.path.as_str())) {
+                let (observation, entry) = shared.entry(saved.clone())?;
+                survey.disk.observations.push(observation);
+                survey.entries.push(entry);
+            }
+        }
+        let unknown = self.unknown_identities.iter().map(|source| shared.source(source));
+        let mut unknown_identities = unknown.collect::<Option<BTreeSet<SourceId>>>()?;
+        unknown_identities.retain(|source| sources.contains(source));
+        survey.disk = DiskView { unknown_identities, ..survey.disk };
+        Some(survey)
+    }
+
+    /// True if most of the parts that are stored belong to no entry any more.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.parts.len() > 1_000 + 4 * self.entries.len()
+    }
+
+    fn text(&self, index: u32) -> Option<&str> {
+        self.texts.get(index as usize).map(String::as_str)
+    }
+
+    fn edited(&self, entry: &SavedEntry) -> Option<EditedEntry> {
+        let (name, version) = entry.extension;
+        Some(EditedEntry {
+            source: SourceId {
+                root: RootId::new(self.text(entry.root)?),
+                path: RelativePath::parse(&entry.path).ok()?,
+            },
+            origin: *Origin::ALL.get(usize::from(entry.origin))?,
+            extension: Extension { name: self.text(name)?.into(), version: self.text(version)?.into() },
+            kind: Kind::new(self.text(entry.kind)?),
+        })
+    }
+}
