@@ -33,6 +33,9 @@ pub struct Seal {
     /// Names the content of the catalog ([`Catalog::mark`](crate::ports::Catalog::mark)), as of before this version was
     /// read: with the same mark, the version need not be asked for. `None` where there was none.
     pub mark: Option<Digest>,
+    /// True if the mark was seen again since the catalog was closed. Closing it may move what the mark names, so until then
+    /// another mark proves nothing, and the version has to be asked for.
+    pub is_mark_settled: bool,
     /// What entries need from outside, each with the digest of what it stands for: bundler and packages part.
     pub needs: BTreeMap<PackageRequest, Digest>,
     /// The rows.

@@ -57,10 +57,12 @@ impl Scanner {
         if tried.is_empty() {
             tracing::info!("nothing has changed since a scan that found nothing to do");
             tell(report, &seal, rows.into_iter().map(Arc::new).collect());
-            // The mark was taken before the version was read that is the seal's.
-            let has_moved = (mark.is_some() && mark != seal.mark) || seal.survey != sealed_survey;
+            // Another mark than the seal's was taken before the version was read that is the seal's.
+            let is_mark_settled = mark.is_some() && mark == seal.mark;
+            let has_moved =
+                mark != seal.mark || is_mark_settled != seal.is_mark_settled || seal.survey != sealed_survey;
             if has_moved && may_seal {
-                self.save_seal(&Seal { mark: mark.or(seal.mark), ..seal }).await;
+                self.save_seal(&Seal { mark, is_mark_settled, ..seal }).await;
             }
             return Ok(Again::default());
         }
@@ -111,7 +113,7 @@ impl Scanner {
             for row in &of_edited {
                 seal.conclusion.add_healthy(row);
             }
-            self.save_seal(&Seal { version, mark: None, ..seal }).await;
+            self.save_seal(&Seal { version, mark: None, is_mark_settled: false, ..seal }).await;
         }
         Ok(again)
     }

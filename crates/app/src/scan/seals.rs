@@ -101,31 +101,36 @@ pub(super) async fn check(ports: &Ports, seal: Seal, survey_request: &ObserveReq
     }
     let request = ObserveRequest { unless: Some(seal.survey), ..survey_request.clone() };
     let told = seal.conclusion.told();
-    let may_hold = match (mark, seal.mark) {
-        (Some(now), Some(then)) => now == then,
-        // Where no row is to be told of, only a mark says that the rows are as they were.
-        (None, _) | (_, None) => !told.is_empty(),
-    };
-    if !may_hold {
+    // A seal of a scan that wrote has no mark: what was read before a commit does not name what is there after it.
+    let is_marked = mark.is_some() && mark == seal.mark;
+    if mark.is_some() && seal.mark.is_some() && seal.is_mark_settled && !is_marked {
+        tracing::debug!("the seal is broken: the catalog is another one");
         return Ok(Checked::Broken(Broken::default()));
     }
-    let rows =
-        async { if told.is_empty() { Some(Vec::new()) } else { rows_of_version(ports, &told, seal.version).await } };
+    let rows = async {
+        let is_told_by_mark = is_marked && told.is_empty();
+        if is_told_by_mark { Some(Vec::new()) } else { rows_of_version(ports, &told, seal.version).await }
+    };
     let (survey, rows) = futures::join!(ports.tree.survey(&request), rows);
     let mut survey = survey.map_err(Error::Observe)?;
     let is_edited = survey.since == Some(seal.survey);
     if survey.mark != Some(seal.survey) && !is_edited {
         let survey = survey.since.is_none().then(|| Box::new(survey));
+        tracing::debug!("the seal is broken: the sources are others");
         return Ok(Checked::Broken(Broken { survey, ..Broken::default() }));
     }
     let statistics = survey.statistics;
     let broken = Broken { survey: None, cost: statistics };
-    let Some(mut rows) = rows else { return Ok(Checked::Broken(broken)) };
+    let Some(mut rows) = rows else {
+        tracing::debug!("the seal is broken: the rows are others");
+        return Ok(Checked::Broken(broken));
+    };
     if is_edited {
         let edited = survey.disk.observations.iter().map(|observation| observation.source.clone());
         let unread: BTreeSet<SourceId> = edited.filter(|source| !told.contains(source)).collect();
         if !unread.is_empty() {
             let Some(edited) = rows_of_version(ports, &unread, seal.version).await else {
+                tracing::debug!("the seal is broken: the rows of edited sources are others");
                 return Ok(Checked::Broken(broken));
             };
             rows.extend(edited);
@@ -138,6 +143,7 @@ pub(super) async fn check(ports: &Ports, seal: Seal, survey_request: &ObserveReq
     }
     let objects: Vec<StoredObject> = seal.conclusion.objects.iter().map(|(object, _)| *object).collect();
     if !ports.store.holds(&objects).await.map_err(Error::reading_store)? {
+        tracing::debug!("the seal is broken: a bundle is missing");
         return Ok(Checked::Broken(broken));
     }
     let edits = is_edited.then(|| Box::new(survey));
@@ -190,7 +196,7 @@ pub(super) fn seal_for(inputs: SealInputs, known: Known<'_>) -> Option<Seal> {
     };
     let found = disk.problems.iter().chain(&plan.problems).cloned().collect();
     let conclusion = seal::conclude(&plan, &disk, rows.iter().map(AsRef::as_ref), needs_of)?;
-    Some(Seal { request, survey, version, mark, needs: needed, conclusion, found, claimed })
+    Some(Seal { request, survey, version, mark, is_mark_settled: false, needs: needed, conclusion, found, claimed })
 }
 
 /// What the next scan may do, whatever this one was allowed to: it is about everything, tries whatever failed, and guards

@@ -47,6 +47,7 @@ fn seal_of_everything() -> Seal {
         survey: digest,
         version: digest,
         mark: Some(digest),
+        is_mark_settled: true,
         needs: BTreeMap::new(),
         conclusion: Conclusion { answers, ..Conclusion::default() },
         found: vec![problem.clone()],

@@ -121,6 +121,7 @@ mod tests {
             survey: digest,
             version: digest,
             mark: None,
+            is_mark_settled: false,
             needs: BTreeMap::new(),
             conclusion: Conclusion::default(),
             found: Vec::new(),

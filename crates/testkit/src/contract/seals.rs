@@ -93,6 +93,7 @@ fn example(text: &[u8]) -> Seal {
         survey: digest(2),
         version: digest(3),
         mark: Some(digest(7)),
+        is_mark_settled: true,
         needs: [
             (needed(&[], None), digest(4)),
             (needed(&["npm:zod@4", "node:fs"], Some("/repository/deno.lock")), digest(5)),

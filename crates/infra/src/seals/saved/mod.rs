@@ -32,6 +32,7 @@ pub(super) struct SavedSeal {
     survey: Bytes,
     version: Bytes,
     mark: Option<Bytes>,
+    is_mark_settled: bool,
     needs: Vec<(SavedRequest, Bytes)>,
     healthy: Vec<(String, u64, u64)>,
     answers: Vec<(SavedSource, SavedFresh)>,
@@ -116,6 +117,7 @@ impl SavedSeal {
             survey: *seal.survey.as_bytes(),
             version: *seal.version.as_bytes(),
             mark: seal.mark.map(|mark| *mark.as_bytes()),
+            is_mark_settled: seal.is_mark_settled,
             needs: seal.needs.iter().map(|(needed, digest)| (SavedRequest::of(needed), *digest.as_bytes())).collect(),
             healthy: healthy.iter().map(|(kind, rows)| (kind.to_string(), rows.indexed, rows.shadowed)).collect(),
             answers: answers.iter().map(|(source, fresh)| (SavedSource::of(source), SavedFresh::of(fresh))).collect(),
@@ -146,6 +148,7 @@ impl SavedSeal {
             survey: Digest::from_bytes(self.survey),
             version: Digest::from_bytes(self.version),
             mark: self.mark.map(Digest::from_bytes),
+            is_mark_settled: self.is_mark_settled,
             needs: needs.map(|(needed, digest)| (needed.load(), Digest::from_bytes(digest))).collect(),
             conclusion: Conclusion {
                 healthy: healthy
