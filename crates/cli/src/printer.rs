@@ -99,6 +99,12 @@ impl Printer {
         self.write(&format!("{}\n", line.into().render(self.color_stdout)));
     }
 
+    /// Lines of a result, written at once.
+    pub(crate) fn lines(&self, lines: impl IntoIterator<Item: Into<Line>>) {
+        let lines = lines.into_iter().map(|line| line.into().render(self.color_stdout) + "\n");
+        self.write(&lines.collect::<String>());
+    }
+
     /// A text of many lines: as it is, unless a terminal would show it.
     pub(crate) fn text(&self, text: &str) {
         if io::stdout().is_terminal() { self.write(&visible::page(text)) } else { self.write(text) }

@@ -181,9 +181,8 @@ async fn an_attempt_that_ends_otherwise_reads_all_rows_and_builds_once() {
     assert_eq!(world.scanner.index().rows().len(), 2, "all rows are published");
 }
 
-/// Sources, and whether they are read together.
-fn some(paths: &[&str]) -> Option<BTreeSet<SourceId>> {
-    Some(paths.iter().map(|path| rows::source(path)).collect())
+fn sources_at(paths: &[&str]) -> BTreeSet<SourceId> {
+    paths.iter().map(|path| rows::source(path)).collect()
 }
 
 /// An edit reads the rows that it reaches, and the next scan repeats what it concluded.
@@ -207,16 +206,19 @@ async fn an_edit_reads_the_rows_that_it_reaches_and_no_other() {
     let attempts: Vec<&str> =
         looked.steps.iter().filter(|step| step.action.is_attempt()).map(|step| step.source.path.as_str()).collect();
     assert_eq!(attempts, ["models/a.ts", "models/b.ts"]);
-    assert_eq!(world.catalog.take_reads(), [some(&["models/bad.ts"]), some(&["models/a.ts", "models/b.ts"])]);
+    assert_eq!(
+        world.catalog.take_reads(),
+        [Some(sources_at(&["models/bad.ts"])), Some(sources_at(&["models/a.ts", "models/b.ts"]))]
+    );
     let report = world.scan_with(counts()).await;
     assert_eq!((report.changed.len(), report.looked_at), (2, 4));
     let reads = world.catalog.take_reads();
-    assert_eq!(reads[..2], [some(&["models/bad.ts"]), some(&["models/a.ts", "models/b.ts"])]);
+    assert_eq!(reads[..2], [Some(sources_at(&["models/bad.ts"])), Some(sources_at(&["models/a.ts", "models/b.ts"]))]);
     assert!(reads.iter().all(Option::is_some), "not all rows: {reads:?}");
     assert_eq!(world.bundler.take_calls(), ["models/a.ts", "models/b.ts"]);
     let report = world.scan_with(counts()).await;
     assert_eq!((report.changed.len(), report.looked_at), (0, 4));
-    assert_eq!(world.catalog.take_reads(), [some(&["models/bad.ts"])]);
+    assert_eq!(world.catalog.take_reads(), [Some(sources_at(&["models/bad.ts"]))]);
     // What they were made of before is no longer needed.
     let now = world.seals.load().await.expect("a seal").conclusion.objects;
     assert_eq!(now.len(), objects.len());

@@ -298,9 +298,7 @@ fn of_kind(mut handles: Vec<DataHandle>, kind: Option<&str>) -> Vec<DataHandle> 
 }
 
 fn print_table(context: &Context, cells: &[Vec<String>], otherwise: &str) {
-    for line in table(cells) {
-        context.printer.line(line);
-    }
+    context.printer.lines(table(cells));
     if cells.is_empty() {
         context.printer.note(otherwise);
     }

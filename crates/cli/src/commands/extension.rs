@@ -154,9 +154,7 @@ async fn list(context: &Context) -> Result<Exit, CommandError> {
             or_dash(one.entry.pulled_at.as_deref()),
         ]
     });
-    for line in table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>()) {
-        context.printer.line(line);
-    }
+    context.printer.lines(table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>()));
     if listed.iter().any(|one| !one.missing.is_empty()) {
         context.printer.hint("`mangrove extension install` pulls what is missing");
         let from_paths = listed.iter().filter(|one| !one.missing.is_empty() && one.entry.server.is_none());

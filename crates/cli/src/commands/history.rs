@@ -108,9 +108,7 @@ async fn search(context: &Context, query: String) -> Result<Exit, CommandError> 
         let started = human::ago(run.started_at.0, now);
         vec![run.run_id.clone(), run.status.clone(), run.workflow_name.clone(), started]
     };
-    for line in table(&results.iter().map(cell).collect::<Vec<_>>()) {
-        context.printer.line(line);
-    }
+    context.printer.lines(table(&results.iter().map(cell).collect::<Vec<_>>()));
     if results.is_empty() {
         context.printer.note("no such runs; `mangrove workflow run NAME` runs a workflow");
     }

@@ -65,9 +65,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
             vec![definition.name.value.clone(), definition.type_name.value.to_string(), definition.file.clone()]
         })
         .collect();
-    for line in table(&cells) {
-        context.printer.line(line);
-    }
+    context.printer.lines(table(&cells));
     for problem in library.problems_of_definitions() {
         context.printer.problem(problem);
     }
@@ -199,9 +197,7 @@ pub(crate) async fn search(context: &Context, query: Option<&str>, all: bool) ->
     }
     let cell =
         |known: &&Definition| vec![known.name.value.clone(), known.type_name.value.to_string(), known.file.clone()];
-    for line in table(&found.iter().map(cell).collect::<Vec<_>>()) {
-        context.printer.line(line);
-    }
+    context.printer.lines(table(&found.iter().map(cell).collect::<Vec<_>>()));
     if found.is_empty() {
         context.printer.note("no definition fits; `mangrove model create TYPE NAME` makes one");
     }

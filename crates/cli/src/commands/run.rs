@@ -95,9 +95,7 @@ fn print_list(printer: &Printer, document: &RunListDocument, now: Timestamp) {
             ]
         })
         .collect();
-    for line in table(&cells) {
-        printer.line(line);
-    }
+    printer.lines(table(&cells));
     if cells.is_empty() {
         printer.note("no runs; `mangrove workflow run NAME` runs a workflow");
     }

@@ -72,9 +72,7 @@ pub(crate) async fn status(context: &Context) -> Result<Exit, CommandError> {
             or_dash(program.path.as_deref()),
         ]
     });
-    for line in printer::table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>()) {
-        context.printer.line(line);
-    }
+    context.printer.lines(printer::table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>()));
     for program in &programs {
         if let Some(problem) = &program.problem {
             context.printer.note(format!("{} [{}]", problem.message, problem.code));

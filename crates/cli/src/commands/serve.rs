@@ -127,9 +127,7 @@ fn check(context: &Context, settings: &ServeSettings, (value, source): (String, 
     }
     let cells: Vec<Vec<String>> =
         shown.into_iter().map(|Shown { key, value, source }| vec![key.to_owned(), value, source]).collect();
-    for line in table(&cells) {
-        context.printer.line(line);
-    }
+    context.printer.lines(table(&cells));
     Ok(())
 }
 

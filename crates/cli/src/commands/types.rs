@@ -77,9 +77,7 @@ fn print(context: &Context, document: &TypesDocument, is_catalog_empty: bool) {
         let version = listed.version.as_deref().unwrap_or("-").to_owned();
         vec![listed.type_name.clone(), version, listed.kind.clone(), "built in".to_owned(), "-".to_owned()]
     });
-    for line in table(&cells.iter().cloned().chain(built_in).collect::<Vec<_>>()) {
-        context.printer.line(line);
-    }
+    context.printer.lines(table(&cells.iter().cloned().chain(built_in).collect::<Vec<_>>()));
     if cells.is_empty() && (is_catalog_empty || document.built_in.is_empty()) {
         let text = if is_catalog_empty {
             "the catalog is empty; `mangrove scan` finds extensions"

@@ -309,9 +309,7 @@ async fn search(context: &Context, query: &str) -> Result<Exit, CommandError> {
             .iter()
             .map(|vault| vec![vault.name.value.clone(), vault.type_name.clone(), vault.file.clone()])
             .collect();
-        for line in table(&cells) {
-            context.printer.line(line);
-        }
+        context.printer.lines(table(&cells));
         if cells.is_empty() {
             context.printer.note("no vaults; `mangrove vault create local_encryption NAME` makes one");
         }

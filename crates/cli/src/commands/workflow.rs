@@ -47,9 +47,7 @@ pub(crate) async fn list(context: &Context) -> Result<Exit, CommandError> {
         vec![workflow.name.clone(), when(workflow, now), workflow.path.clone(), description]
     };
     let cells: Vec<Vec<String>> = document.workflows.iter().map(cell).collect();
-    for line in table(&cells) {
-        context.printer.line(line);
-    }
+    context.printer.lines(table(&cells));
     // What is wrong with a workflow, `validate` says; here only what is wrong with whole roots and with names.
     let listed = |problem: &&ProblemDocument| {
         document.workflows.iter().any(|workflow| !workflow.is_usable && workflow.path == problem.path)
@@ -195,9 +193,7 @@ pub(crate) async fn search(context: &Context, query: &str) -> Result<Exit, Comma
         let first_line = found.description.as_deref().and_then(|text| text.lines().next());
         vec![found.name.clone(), first_line.unwrap_or_default().to_owned()]
     };
-    for line in table(&results.iter().map(cell).collect::<Vec<_>>()) {
-        context.printer.line(line);
-    }
+    context.printer.lines(table(&results.iter().map(cell).collect::<Vec<_>>()));
     if results.is_empty() {
         context.printer.note("no workflow contains this");
     }
