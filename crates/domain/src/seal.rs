@@ -120,17 +120,23 @@ impl Conclusion {
         }
     }
 
-    /// Adds a row that is healthy and fresh. Its objects are added as well.
-    pub fn add_healthy(&mut self, row: &Row) {
-        let rows = self.healthy.entry(row.kind.clone()).or_default();
-        rows.indexed += 1;
-        rows.shadowed += u64::from(row.shadowed_by.is_some());
-        for object in row.bundle().into_iter().flat_map(BundleRef::closure) {
-            match self.objects.binary_search_by(|(known, _)| known.cmp(object)) {
-                Ok(place) => self.objects[place].1 = self.objects[place].1.saturating_add(1),
-                Err(place) => self.objects.insert(place, (*object, 1)),
+    /// Adds what is concluded of other rows.
+    pub fn add(&mut self, other: Self) {
+        for (kind, SealedRows { indexed, shadowed }) in other.healthy {
+            let rows = self.healthy.entry(kind).or_default();
+            rows.indexed += indexed;
+            rows.shadowed += shadowed;
+        }
+        self.answers.extend(other.answers);
+        self.failing.extend(other.failing);
+        self.failing.sort_by(|left, right| left.observation.source.cmp(&right.observation.source));
+        for (object, rows) in other.objects {
+            match self.objects.binary_search_by(|(known, _)| known.cmp(&object)) {
+                Ok(place) => self.objects[place].1 = self.objects[place].1.saturating_add(rows),
+                Err(place) => self.objects.insert(place, (object, rows)),
             }
         }
+        self.extended.extend(other.extended);
     }
 
     fn is_failing(&self, source: &SourceId) -> bool {
@@ -205,21 +211,19 @@ fn depends_on_bundle(row: &Row, fresh: &Fresh) -> bool {
     }
 }
 
-/// True if nothing is to be said of the row itself.
-#[must_use]
-pub fn is_healthy(row: &Row) -> bool {
+fn is_healthy(row: &Row) -> bool {
     row.state.indexed().is_some() && row.failure().is_none()
 }
 
-/// True if a healthy row of an edited source became another healthy one of which other rows are told nothing else: it
-/// claims the same, stands in nobody's place and behind nobody, and no add-on meets another description.
-/// `extended` are the types that rows add to.
+/// True if the row of an edited source became another one that means the same for all others: it has a bundle and claims what it
+/// claimed, stands in nobody's place and behind nobody, and no add-on meets another description. `extended` are the types that
+/// rows add to.
 #[must_use]
 pub fn keeps_claims(before: &Row, after: &Row, extended: &BTreeSet<(Kind, TypeName)>) -> bool {
     let claim = |row: &Row| {
         let indexed = row.state.indexed().filter(|indexed| !indexed.is_add_on)?;
         let stands_alone = row.shadowed_by.is_none() && !row.shadow_fallback;
-        (is_healthy(row) && stands_alone).then(|| (indexed.type_name.clone(), indexed.version.clone()))
+        stands_alone.then(|| (indexed.type_name.clone(), indexed.version.clone()))
     };
     let (Some(claimed), Some(claims)) = (claim(before), claim(after)) else { return false };
     let identity = |row: &Row| (row.source.clone(), row.origin, row.extension.clone(), row.kind.clone());

@@ -26,6 +26,11 @@ pub(super) struct Needs {
 }
 
 impl Needs {
+    /// What a seal says of it.
+    pub(super) fn outside(&self) -> (PackageRequest, Option<Shipped>) {
+        (self.packages.clone(), self.shipped.clone())
+    }
+
     /// The packages part of the fingerprint: `resolved` is that of the packages, and what is shipped belongs to it.
     pub(super) fn packages_part(&self, resolved: Part) -> Part {
         match &self.shipped {

@@ -1,15 +1,18 @@
 //! A scan over a seal that holds: what rests is told again, and what failed is tried again. Nothing else is read.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mangrove_domain::{
     freshness::Fresh,
     index::TypeIndex,
-    observation::CatalogView,
+    observation::{CatalogView, DiskView},
     plan::{self, Scope},
     problem::{Code, Problem},
     row::Row,
-    seal::{self, Failing, Seal, resting_step},
+    seal::{self, Conclusion, Failing, Seal, resting_step},
     source::SourceId,
     survey::{Survey, SurveyedEntry},
 };
@@ -19,10 +22,11 @@ use super::{
     builds::Rivalry,
     carry_out::CarryOut,
     error::Error,
+    needs::Needs,
     observe::{self, Start},
     report::Report,
     request::ScanRequest,
-    seals::Held,
+    seals::{self, Held},
     writer::{Again, Finished, Rest, Writer},
 };
 use crate::health;
@@ -66,11 +70,13 @@ impl Scanner {
             }
             return Ok(Again::default());
         }
-        tracing::info!(
-            failing = seal.conclusion.failing.len(),
-            edited = edited.len(),
-            "nothing else has changed since the latest scan; what failed is tried again"
-        );
+        let failing = seal.conclusion.failing.len();
+        if edited.is_empty() {
+            tracing::info!(failing, "nothing has changed since the latest scan; what failed is tried again");
+        } else {
+            let edited = edited.len();
+            tracing::info!(failing, edited, "nothing but the text of modules has changed since the latest scan");
+        }
         let outages = plan::outages(&rows);
         let (of_tried, resting): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| tried.contains(&row.source));
         let catalog = CatalogView { rows: of_tried, ..CatalogView::default() };
@@ -107,15 +113,33 @@ impl Scanner {
             && again.is_empty()
             && !report.is_cancelled
             && may_seal
-            && of_edited.iter().all(|row| seal::is_healthy(row))
+            && let Some(concluded) = self.conclude_edits(disk, &needs, &of_edited, &report.changed)
         {
-            // The failures are the same; only how often and when they were seen is not.
-            for row in &of_edited {
-                seal.conclusion.add_healthy(row);
-            }
+            // The other failures are the same; only how often and when they were seen is not.
+            seal.conclusion.add(concluded);
             self.save_seal(&Seal { version, mark: None, is_mark_settled: false, ..seal }).await;
         }
         Ok(again)
+    }
+
+    /// What the next scan would find of the rows of edited sources, as they are now; `None` if it would do anything else than
+    /// try what has failed.
+    fn conclude_edits(
+        &self,
+        mut disk: DiskView,
+        needs: &BTreeMap<SourceId, Needs>,
+        rows: &[Arc<Row>],
+        changed: &BTreeSet<SourceId>,
+    ) -> Option<Conclusion> {
+        let rows: Vec<Row> = rows.iter().map(|row| Row::clone(row)).collect();
+        let is_one = |source: &SourceId| rows.iter().any(|row| row.source == *source);
+        disk.observations.retain(|observation| is_one(&observation.source));
+        // What was written was put into the store before.
+        disk.presence.retain(|source, _| !changed.contains(source));
+        let catalog = CatalogView { rows, ..CatalogView::default() };
+        let plan = plan::plan(&disk, &catalog, &seals::next_policy(self.loaders.rule_versions()));
+        let needs_of = |source: &SourceId| needs.get(source).map(Needs::outside);
+        seal::conclude(&plan, &disk, &catalog.rows, needs_of)
     }
 }
 

@@ -190,10 +190,7 @@ pub(super) fn seal_for(inputs: SealInputs, known: Known<'_>) -> Option<Seal> {
         let rows = rows.iter().map(|row| Row::clone(row)).collect();
         plan::plan(&disk, &CatalogView { rows, ..CatalogView::default() }, &next_policy(kinds))
     });
-    let needs_of = |source: &SourceId| {
-        let needs = needs.get(source)?;
-        Some((needs.packages.clone(), needs.shipped.clone()))
-    };
+    let needs_of = |source: &SourceId| needs.get(source).map(Needs::outside);
     let found = disk.problems.iter().chain(&plan.problems).cloned().collect();
     let conclusion = seal::conclude(&plan, &disk, rows.iter().map(AsRef::as_ref), needs_of)?;
     Some(Seal { request, survey, version, mark, is_mark_settled: false, needs: needed, conclusion, found, claimed })
@@ -201,7 +198,7 @@ pub(super) fn seal_for(inputs: SealInputs, known: Known<'_>) -> Option<Seal> {
 
 /// What the next scan may do, whatever this one was allowed to: it is about everything, tries whatever failed, and guards
 /// removals.
-const fn next_policy(kinds: BTreeMap<Kind, u32>) -> Policy {
+pub(super) const fn next_policy(kinds: BTreeMap<Kind, u32>) -> Policy {
     Policy {
         retry: Retry::All,
         kinds,
