@@ -139,9 +139,9 @@ struct FileRest {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Details<D, F> {
-    directories: Vec<(String, D)>,
-    files: Vec<(String, F)>,
+struct Details<P, D, F> {
+    directories: Vec<(P, D)>,
+    files: Vec<(P, F)>,
 }
 
 impl Remembered {
@@ -200,7 +200,7 @@ impl Remembered {
             .iter()
             .map(|root| match roots.remove(&root.id) {
                 Some(memo) => {
-                    let stamps = memo.stamps();
+                    let stamps = stamps(&memo);
                     let memory = Memory { details: Vec::new(), memo: OnceLock::from(Arc::new(memo)) };
                     (RememberedRoot { stamps, ..root.clone() }, memory)
                 }
@@ -336,7 +336,7 @@ impl Memory {
 
     fn memo(&self) -> Arc<Memo> {
         let decode = || {
-            let details: Details<DirectoryRecord, FileRecord> = postcard::from_bytes(&self.details).ok()?;
+            let details: Details<String, DirectoryRecord, FileRecord> = postcard::from_bytes(&self.details).ok()?;
             Some(Memo {
                 directories: details.directories.into_iter().map(|(path, record)| (path, Arc::new(record))).collect(),
                 files: details.files.into_iter().map(|(path, record)| (path, Arc::new(record))).collect(),
@@ -350,17 +350,27 @@ impl Memory {
 fn taken_from(view: View) -> (RememberedRoot, Memory) {
     let root = Arc::clone(&view.root);
     let memo = view.into_memo();
-    let stamps = memo.stamps();
+    let stamps = stamps(&memo);
     let root = RememberedRoot { id: root.id.clone(), directory: root.directory.clone(), origin: root.origin, stamps };
     (root, Memory { details: Vec::new(), memo: OnceLock::from(Arc::new(memo)) })
 }
 
+fn sorted<T>(records: &HashMap<String, Arc<T>>) -> Vec<(&String, &T)> {
+    let mut sorted: Vec<_> = records.iter().map(|(path, record)| (path, record.as_ref())).collect();
+    sorted.sort_unstable_by_key(|(path, _)| *path);
+    sorted
+}
+
+/// What was looked at: directories first, each sorted by path.
+fn stamps(memo: &Memo) -> Vec<Stamp> {
+    let stamp = |path: &String, seen, is_racy| Stamp { path: path.clone(), seen, is_racy };
+    let directories = sorted(&memo.directories).into_iter();
+    let directories = directories.map(|(path, record)| stamp(path, record.seen, record.is_racy));
+    let files = sorted(&memo.files).into_iter();
+    directories.chain(files.map(|(path, record)| stamp(path, record.seen, record.is_racy))).collect()
+}
+
 fn encode(memo: &Memo) -> postcard::Result<Blob> {
-    fn sorted<T>(map: &HashMap<String, Arc<T>>) -> Vec<(String, &T)> {
-        let mut sorted: Vec<_> = map.iter().map(|(path, record)| (path.clone(), record.as_ref())).collect();
-        sorted.sort_by(|left, right| left.0.cmp(&right.0));
-        sorted
-    }
     let details = Details { directories: sorted(&memo.directories), files: sorted(&memo.files) };
     postcard::to_stdvec(&details).map(Blob)
 }

@@ -23,7 +23,7 @@ use mangrove_fs::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{parser::ParsedModule, root::Root, stat_cache::Stamp};
+use super::{parser::ParsedModule, root::Root};
 
 /// What is known of one directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,20 +102,6 @@ impl Memo {
         directories.extend(self.directories);
         files.extend(self.files);
         Self { directories, files }
-    }
-
-    /// What was looked at: directories first, each sorted by path.
-    pub(super) fn stamps(&self) -> Vec<Stamp> {
-        fn sorted<T>(records: &HashMap<String, Arc<T>>) -> Vec<(&String, &T)> {
-            let mut sorted: Vec<_> = records.iter().map(|(path, record)| (path, record.as_ref())).collect();
-            sorted.sort_unstable_by_key(|(path, _)| *path);
-            sorted
-        }
-        let stamp = |path: &String, seen, is_racy| Stamp { path: path.clone(), seen, is_racy };
-        let directories = sorted(&self.directories);
-        let directories = directories.into_iter().map(|(path, record)| stamp(path, record.seen, record.is_racy));
-        let files = sorted(&self.files);
-        directories.chain(files.into_iter().map(|(path, record)| stamp(path, record.seen, record.is_racy))).collect()
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a source needs from outside, and what that is at the moment: the packages and the bundler part of its
 //! fingerprint.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map},
+    sync::Arc,
+};
 
 use mangrove_domain::{
     digest::Digest,
@@ -11,6 +14,7 @@ use mangrove_domain::{
     package::{PackageRequest, PreparedPackages},
     route::{Resolver, Route},
     shipped::Shipped,
+    survey::Survey,
 };
 
 use super::ports::Ports;
@@ -42,6 +46,20 @@ impl Needs {
     /// The packages, ready to be bundled.
     pub(super) async fn prepare(&self, ports: &Ports, outages: &Arc<Outages>) -> Result<PreparedPackages, Fault> {
         prepare_by(&self.resolver, ports, &self.packages, outages).await
+    }
+}
+
+/// Adds what the packages of all readable entries are at the moment, each set once.
+pub(super) async fn resolve(ports: &Ports, survey: &Survey, resolved: &mut BTreeMap<PackageRequest, Resolved>) {
+    for (observation, entry) in survey.observed() {
+        if observation.inputs().is_none() {
+            continue;
+        }
+        let needed = PackageRequest { specifiers: entry.specifiers.clone(), lock: entry.lock.clone() };
+        if let btree_map::Entry::Vacant(slot) = resolved.entry(needed) {
+            let now = Resolved::now(ports, slot.key()).await;
+            slot.insert(now);
+        }
     }
 }
 

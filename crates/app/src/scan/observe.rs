@@ -1,7 +1,7 @@
 //! The first half of the pipeline: everything that a plan is made of.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet, btree_map},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -23,7 +23,7 @@ use mangrove_domain::{
 use super::{
     descriptions,
     error::Error,
-    needs::{Needs, Resolved},
+    needs::{self, Needs, Resolved},
     ports::Ports,
     request::{Detail, ScanRequest},
     seals::{self, Broken, Checked, Held, SealInputs},
@@ -186,7 +186,7 @@ async fn observe(
     let (statistics, survey_mark) = (survey.statistics, survey.mark);
 
     let mut resolved = BTreeMap::new();
-    resolve(ports, &survey, &mut resolved).await;
+    needs::resolve(ports, &survey, &mut resolved).await;
     let (disk, needs) = with_outside_parts(survey, &catalog, &resolved);
     let seal_inputs = seals::request_digest(loaders, &request).and_then(|request| {
         let needs = resolved.iter().map(|(needed, resolved)| (needed.clone(), resolved.digest())).collect();
@@ -209,7 +209,7 @@ pub(super) async fn of_edits(
 ) -> Result<Observed, Error> {
     let statistics = survey.statistics;
     let mut resolved = BTreeMap::new();
-    resolve(ports, &survey, &mut resolved).await;
+    needs::resolve(ports, &survey, &mut resolved).await;
     let (disk, needs) = with_outside_parts(survey, &catalog, &resolved);
     let mut observed = Observed {
         disk,
@@ -224,20 +224,6 @@ pub(super) async fn of_edits(
     };
     look_at_all_bundles(ports, &mut observed).await?;
     Ok(observed)
-}
-
-/// Adds what the packages of all readable entries are at the moment, each set once.
-pub(super) async fn resolve(ports: &Ports, survey: &Survey, resolved: &mut BTreeMap<PackageRequest, Resolved>) {
-    for (observation, entry) in survey.observed() {
-        if observation.inputs().is_none() {
-            continue;
-        }
-        let needed = PackageRequest { specifiers: entry.specifiers.clone(), lock: entry.lock.clone() };
-        if let btree_map::Entry::Vacant(slot) = resolved.entry(needed) {
-            let now = Resolved::now(ports, slot.key()).await;
-            slot.insert(now);
-        }
-    }
 }
 
 /// Fills in the parts of fingerprints that do not come from files.

@@ -23,8 +23,7 @@ use mangrove_domain::{
 
 use super::{
     error::Error,
-    needs::{Needs, Resolved},
-    observe,
+    needs::{self, Needs, Resolved},
     ports::Ports,
     request::ScanRequest,
 };
@@ -139,7 +138,7 @@ pub(super) async fn check(ports: &Ports, seal: Seal, survey_request: &ObserveReq
         let catalog = CatalogView { rows, ..CatalogView::default() };
         survey.disk.keep_known_identities(&catalog);
         rows = catalog.rows;
-        observe::resolve(ports, &survey, &mut resolved).await;
+        needs::resolve(ports, &survey, &mut resolved).await;
     }
     let objects: Vec<StoredObject> = seal.conclusion.objects.iter().map(|(object, _)| *object).collect();
     if !ports.store.holds(&objects).await.map_err(Error::reading_store)? {
