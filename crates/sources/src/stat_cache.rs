@@ -186,8 +186,8 @@ impl Remembered {
         (remembered, error)
     }
 
-    /// The memory of this one after edits, written to `state_directory` if there is one; else it has no name. `roots` gives those in which something was read again,
-    /// with what is known of them now.
+    /// The memory of this one after edits, written to `state_directory` if there is one; else it has no name. `roots` gives
+    /// those in which something was read again, with what is known of them now.
     pub(super) fn keep_edits(
         &self,
         mut roots: HashMap<RootId, Memo>,
@@ -201,8 +201,7 @@ impl Remembered {
             .map(|root| match roots.remove(&root.id) {
                 Some(memo) => {
                     let stamps = stamps(&memo);
-                    let memory = Memory { details: Vec::new(), memo: OnceLock::from(Arc::new(memo)) };
-                    (RememberedRoot { stamps, ..root.clone() }, memory)
+                    (RememberedRoot { stamps, ..root.clone() }, Memory::of(memo))
                 }
                 None => (root.clone(), self.memory(&root.id).cloned().unwrap_or_default()),
             })
@@ -329,6 +328,11 @@ impl FileSince {
 }
 
 impl Memory {
+    /// What was just read, which is not encoded yet.
+    fn of(memo: Memo) -> Self {
+        Self { details: Vec::new(), memo: OnceLock::from(Arc::new(memo)) }
+    }
+
     /// As it is written. What was read from a file and not changed is what stands there.
     fn encoded(&self) -> postcard::Result<Blob> {
         if self.details.is_empty() { encode(&self.memo()) } else { Ok(Blob(self.details.clone())) }
@@ -352,7 +356,7 @@ fn taken_from(view: View) -> (RememberedRoot, Memory) {
     let memo = view.into_memo();
     let stamps = stamps(&memo);
     let root = RememberedRoot { id: root.id.clone(), directory: root.directory.clone(), origin: root.origin, stamps };
-    (root, Memory { details: Vec::new(), memo: OnceLock::from(Arc::new(memo)) })
+    (root, Memory::of(memo))
 }
 
 fn sorted<T>(records: &HashMap<String, Arc<T>>) -> Vec<(&String, &T)> {

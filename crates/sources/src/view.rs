@@ -88,7 +88,7 @@ pub(super) struct ReadFailure {
 }
 
 /// Everything that earlier surveys read of one root.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Memo {
     pub(super) directories: HashMap<String, Arc<DirectoryRecord>>,
     pub(super) files: HashMap<String, Arc<FileRecord>>,
@@ -97,11 +97,10 @@ pub(super) struct Memo {
 impl Memo {
     /// This on top of what was known before.
     pub(super) fn over(self, before: &Self) -> Self {
-        let Self { mut directories, mut files } =
-            Self { directories: before.directories.clone(), files: before.files.clone() };
-        directories.extend(self.directories);
-        files.extend(self.files);
-        Self { directories, files }
+        let mut memo = before.clone();
+        memo.directories.extend(self.directories);
+        memo.files.extend(self.files);
+        memo
     }
 }
 

@@ -35,7 +35,6 @@ pub(super) const SURROUNDINGS: &str = "surroundings";
 pub(super) const REPOSITORY: &str = "repository";
 
 /// What one look ahead at a remembered root gave.
-#[derive(Clone)]
 pub(super) struct LookedAhead {
     directory: PathBuf,
     memo: Arc<Memo>,

@@ -49,8 +49,12 @@ impl Needs {
     }
 }
 
-/// Adds what the packages of all readable entries are at the moment, each set once.
-pub(super) async fn resolve(ports: &Ports, survey: &Survey, resolved: &mut BTreeMap<PackageRequest, Resolved>) {
+/// What the packages of all readable entries are at the moment, each set once, on top of those that are known.
+pub(super) async fn resolve(
+    ports: &Ports,
+    survey: &Survey,
+    mut resolved: BTreeMap<PackageRequest, Resolved>,
+) -> BTreeMap<PackageRequest, Resolved> {
     for (observation, entry) in survey.observed() {
         if observation.inputs().is_none() {
             continue;
@@ -61,6 +65,12 @@ pub(super) async fn resolve(ports: &Ports, survey: &Survey, resolved: &mut BTree
             slot.insert(now);
         }
     }
+    resolved
+}
+
+/// The digest of what each set of packages stands for.
+pub(super) fn digests(resolved: &BTreeMap<PackageRequest, Resolved>) -> BTreeMap<PackageRequest, Digest> {
+    resolved.iter().map(|(needed, resolved)| (needed.clone(), resolved.digest())).collect()
 }
 
 /// What one set of packages is at the moment.

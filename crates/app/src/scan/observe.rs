@@ -185,11 +185,10 @@ async fn observe(
     survey.disk.keep_known_identities(&catalog);
     let (statistics, survey_mark) = (survey.statistics, survey.mark);
 
-    let mut resolved = BTreeMap::new();
-    needs::resolve(ports, &survey, &mut resolved).await;
+    let resolved = needs::resolve(ports, &survey, BTreeMap::new()).await;
     let (disk, needs) = with_outside_parts(survey, &catalog, &resolved);
     let seal_inputs = seals::request_digest(loaders, &request).and_then(|request| {
-        let needs = resolved.iter().map(|(needed, resolved)| (needed.clone(), resolved.digest())).collect();
+        let needs = needs::digests(&resolved);
         Some(SealInputs { request, survey: survey_mark?, mark: catalog_mark, needs })
     });
     if request.rehash && !request.dry_run {
@@ -208,8 +207,7 @@ pub(super) async fn of_edits(
     sources: BTreeSet<SourceId>,
 ) -> Result<Observed, Error> {
     let statistics = survey.statistics;
-    let mut resolved = BTreeMap::new();
-    needs::resolve(ports, &survey, &mut resolved).await;
+    let resolved = needs::resolve(ports, &survey, BTreeMap::new()).await;
     let (disk, needs) = with_outside_parts(survey, &catalog, &resolved);
     let mut observed = Observed {
         disk,

@@ -48,7 +48,6 @@ impl Scanner {
         for row in rows.iter().filter(|row| edited.contains(&row.source)) {
             seal.conclusion.take_out(row);
         }
-        seal.needs.extend(resolved.iter().map(|(needed, resolved)| (needed.clone(), resolved.digest())));
         let sealed_survey = seal.survey;
         // What cannot be asked for again by its name is sealed by nobody.
         let may_seal = !request.dry_run && (edits.since.is_none() || edits.mark.is_some());

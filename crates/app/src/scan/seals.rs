@@ -88,7 +88,7 @@ pub(super) fn request_digest(loaders: &Registry, request: &ScanRequest) -> Optio
 
 /// Looks at everything that the seal rests on, the cheapest first. All of it is looked at in the same way as for a
 /// plan; only what is the same again is not taken apart.
-pub(super) async fn check(ports: &Ports, seal: Seal, survey_request: &ObserveRequest) -> Result<Checked, Error> {
+pub(super) async fn check(ports: &Ports, mut seal: Seal, survey_request: &ObserveRequest) -> Result<Checked, Error> {
     let mark = ports.catalog.mark().await;
     let mut resolved = BTreeMap::new();
     for (needed, known) in &seal.needs {
@@ -138,7 +138,8 @@ pub(super) async fn check(ports: &Ports, seal: Seal, survey_request: &ObserveReq
         let catalog = CatalogView { rows, ..CatalogView::default() };
         survey.disk.keep_known_identities(&catalog);
         rows = catalog.rows;
-        needs::resolve(ports, &survey, &mut resolved).await;
+        resolved = needs::resolve(ports, &survey, resolved).await;
+        seal.needs = needs::digests(&resolved);
     }
     let objects: Vec<StoredObject> = seal.conclusion.objects.iter().map(|(object, _)| *object).collect();
     if !ports.store.holds(&objects).await.map_err(Error::reading_store)? {

@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use mangrove_domain::{
-    digest::Digest,
-    fingerprint::Part,
-    observation::DiskView,
-    source::{Extension, Kind, Origin, RelativePath, RootId, SourceId},
+    observation::Observation,
+    source::SourceId,
     survey::{EditedEntry, Survey},
 };
 
@@ -23,17 +21,16 @@ impl SavedSurvey {
         for file in files {
             by_root.entry(file.root.as_str()).or_default().push(file.path.as_str());
         }
-        // Parts hold all paths that an entry reaches, and entries may share one.
-        let reaches = |(digest, encoded): &([u8; 32], super::Blob), paths: &[&str]| {
-            let part = Part::from_stored(Digest::from_bytes(*digest), encoded.0.as_slice().into());
-            paths.iter().any(|path| part.has_key(path))
-        };
+        let shared = Shared::new(&self.texts, &self.parts);
         let mut reaching = Vec::new();
-        for entry in &self.entries {
-            let SavedState::Readable { source, .. } = entry.state else { continue };
-            let Some(paths) = by_root.get(self.text(entry.root)?) else { continue };
-            if reaches(self.parts.get(source as usize)?, paths) {
-                reaching.push(self.edited(entry)?);
+        for saved in &self.entries {
+            let SavedState::Readable { source, .. } = saved.state else { continue };
+            let Some(paths) = by_root.get(self.text(saved.root)?) else { continue };
+            // The part of an entry holds all paths that it reaches, its own too.
+            let part = shared.part(source)?;
+            if paths.iter().any(|path| part.has_key(path)) {
+                let (Observation { source, origin, extension, kind, .. }, _) = shared.entry(saved.clone())?;
+                reaching.push(EditedEntry { source, origin, extension, kind });
             }
         }
         Some(reaching)
@@ -67,9 +64,8 @@ impl SavedSurvey {
             }
         }
         let unknown = self.unknown_identities.iter().map(|source| shared.source(source));
-        let mut unknown_identities = unknown.collect::<Option<BTreeSet<SourceId>>>()?;
-        unknown_identities.retain(|source| sources.contains(source));
-        survey.disk = DiskView { unknown_identities, ..survey.disk };
+        survey.disk.unknown_identities = unknown.collect::<Option<_>>()?;
+        survey.disk.unknown_identities.retain(|source| sources.contains(source));
         Some(survey)
     }
 
@@ -80,18 +76,5 @@ impl SavedSurvey {
 
     fn text(&self, index: u32) -> Option<&str> {
         self.texts.get(index as usize).map(String::as_str)
-    }
-
-    fn edited(&self, entry: &SavedEntry) -> Option<EditedEntry> {
-        let (name, version) = entry.extension;
-        Some(EditedEntry {
-            source: SourceId {
-                root: RootId::new(self.text(entry.root)?),
-                path: RelativePath::parse(&entry.path).ok()?,
-            },
-            origin: *Origin::ALL.get(usize::from(entry.origin))?,
-            extension: Extension { name: self.text(name)?.into(), version: self.text(version)?.into() },
-            kind: Kind::new(self.text(entry.kind)?),
-        })
     }
 }

@@ -74,7 +74,7 @@ impl<'a> Shared<'a> {
         self.texts.get(index as usize).cloned()
     }
 
-    fn part(&self, index: u32) -> Option<Part> {
+    pub(super) fn part(&self, index: u32) -> Option<Part> {
         let (digest, encoded) = self.parts.get(index as usize)?;
         let slot = self.made.get(index as usize)?;
         let make = || Part::from_stored(Digest::from_bytes(*digest), encoded.0.as_slice().into());

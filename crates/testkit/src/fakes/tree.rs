@@ -152,27 +152,6 @@ impl MemoryTree {
         reached
     }
 
-    /// Adds the entries that reach one of these files.
-    fn observe_edits(
-        &self,
-        survey: &mut Survey,
-        request: &ObserveRequest,
-        files: &BTreeMap<String, String>,
-        edited: &BTreeSet<String>,
-    ) {
-        for layout in &request.kinds {
-            let directory = format!("{}/", layout.directory);
-            for (path, text) in files.iter().filter(|(path, _)| path.starts_with(&directory)) {
-                let is_entry = layout.export_names.iter().any(|name| exports(text).contains(&format!("export {name}")));
-                if is_entry && self.reach(path).keys().any(|reached| edited.contains(reached)) {
-                    let (observation, entry) = self.observe(path, text, layout);
-                    survey.disk.observations.push(observation);
-                    survey.entries.push(entry);
-                }
-            }
-        }
-    }
-
     fn source_part(reached: &BTreeMap<String, Option<String>>) -> Part {
         Part::of(reached.iter().map(|(path, text)| {
             Line::new(
@@ -247,18 +226,12 @@ impl SourceTree for MemoryTree {
         if mark.is_some() && mark == request.unless {
             return Ok(survey);
         }
+        let mut edits = None;
         if let Some(mark) = mark {
             let earlier = request.unless.and_then(|unless| Some((unless, lock(&self.marked).get(&unless)?.clone())));
             lock(&self.marked).insert(mark, (files.clone(), rest.clone()));
-            let edited = earlier.filter(|(_, (_, known))| *known == rest).and_then(|(unless, (before, _))| {
-                let edited = edited_modules(&before, &files)?;
-                Some((unless, edited))
-            });
-            if let Some((since, edited)) = edited {
-                survey.since = Some(since);
-                self.observe_edits(&mut survey, request, &files, &edited);
-                return Ok(survey);
-            }
+            let earlier = earlier.filter(|(_, (_, known))| *known == rest);
+            edits = earlier.and_then(|(since, (before, _))| Some((since, edited_modules(&before, &files)?)));
         }
         let mut helpers = BTreeSet::new();
         for layout in &request.kinds {
@@ -274,6 +247,15 @@ impl SourceTree for MemoryTree {
                     helpers.insert(source(path));
                 }
             }
+        }
+        if let Some((since, edited)) = edits {
+            let seen = survey.disk.observations.into_iter().zip(survey.entries);
+            let is_reached = |seen: &Observation| {
+                self.reach(seen.source.path.as_str()).keys().any(|reached| edited.contains(reached))
+            };
+            let (observations, entries) = seen.filter(|(seen, _)| is_reached(seen)).unzip();
+            let disk = DiskView { observations, ..DiskView::default() };
+            return Ok(Survey { disk, entries, statistics, mark, since: Some(since) });
         }
         let root = RootView {
             origin: Origin::Local,
