@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use mangrove_daemon::schedule::{Schedule, Scheduler};
 use mangrove_domain::{
-    ports::{ScheduleClaim, ScheduleLeases as _},
+    ports::{ClaimAnswer, ScheduleClaim, ScheduleLeases as _},
     time::Timestamp,
     workflow::Misfire,
 };
@@ -26,9 +26,11 @@ async fn run_claimed(scheduler: &mut Scheduler, leases: &SqliteRuns, holder: &st
             workflow: fire.workflow.to_string(),
             instant: fire.due,
             holder: holder.to_owned(),
+            run: format!("{holder}-{}", fire.due.as_millis()),
+            may_overlap: true,
             at: now,
         };
-        if leases.claim(&claim).await.expect("leases") {
+        if leases.claim(&claim).await.expect("leases") == ClaimAnswer::Given {
             ran.push(fire.due);
         }
     }
@@ -50,16 +52,18 @@ async fn fault_38_of_several_daemons_one_fires() {
                 let mut ran = Vec::new();
                 for minute in 1..=10 {
                     let now = start.plus(Duration::from_secs(minute * 60 - 30));
-                    ran.extend(run_claimed(&mut scheduler, &leases, &format!("daemon {number}"), now).await);
+                    ran.extend(run_claimed(&mut scheduler, &leases, &format!("daemon-{number}"), now).await);
                 }
-                ran
+                // What it claimed is abandoned when it ends.
+                (ran, leases)
             })
         })
         .collect();
-    let mut ran = Vec::new();
+    let mut ended = Vec::new();
     for daemon in daemons {
-        ran.extend(daemon.await.expect("no panic"));
+        ended.push(daemon.await.expect("no panic"));
     }
+    let mut ran: Vec<Timestamp> = ended.iter().flat_map(|(ran, _)| ran).copied().collect();
     ran.sort_unstable();
     let expected: Vec<Timestamp> = (1..=10).map(|minute| start.plus(Duration::from_secs(minute * 60 - 30))).collect();
     assert_eq!(ran, expected, "each instant once");
@@ -87,7 +91,7 @@ async fn a_daemon_that_starts_anew_knows_what_was_missed() {
         let last: HashMap<String, Timestamp> = leases.latest().await.expect("leases").into_iter().collect();
         let mut scheduler = scheduler();
         scheduler.replace(vec![hourly(misfire)], |_| None, &last, instant(now));
-        let ran = run_claimed(&mut scheduler, &leases, now, instant(now)).await;
+        let ran = run_claimed(&mut scheduler, &leases, &instant(now).as_millis().to_string(), instant(now)).await;
         assert_eq!(ran, expected.map(instant).into_iter().collect::<Vec<_>>(), "{misfire:?} at {now}");
     }
 }

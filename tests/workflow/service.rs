@@ -556,8 +556,13 @@ jobs:
 ";
 
 async fn triggered(world: &World, webhook: Option<Json>) -> Result<RunRecord, RunError> {
-    let start =
-        StartTriggered { workflow: "triggered".to_owned(), trigger: "schedule".to_owned(), webhook, last_good: None };
+    let start = StartTriggered {
+        workflow: "triggered".to_owned(),
+        trigger: "schedule".to_owned(),
+        webhook,
+        last_good: None,
+        run: None,
+    };
     let started = within(world.service.start_triggered(start)).await?;
     Ok((*within(started.run.wait()).await.expect("a record")).clone())
 }
@@ -586,6 +591,7 @@ async fn a_trigger_gives_its_run_the_inputs_that_its_file_has() {
         trigger: "schedule".to_owned(),
         webhook: None,
         last_good: None,
+        run: None,
     };
     let error = within(world.service.start_triggered(start)).await.expect_err("no such workflow");
     assert!(matches!(error, RunError::Unknown { .. }), "{error}");
@@ -604,6 +610,7 @@ async fn with_last_good(world: &World, last_good: &Arc<Workflow>) -> Result<RunR
         trigger: "schedule".to_owned(),
         webhook: None,
         last_good: Some(Arc::clone(last_good)),
+        run: None,
     };
     let started = within(world.service.start_triggered(start)).await?;
     Ok((*within(started.run.wait()).await.expect("a record")).clone())

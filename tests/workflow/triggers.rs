@@ -29,8 +29,13 @@ fn workflow(number: usize, method: &str) -> String {
 }
 
 async fn record(world: &World, name: &str) -> Result<Arc<RunRecord>, RunError> {
-    let start =
-        StartTriggered { workflow: name.to_owned(), trigger: "schedule".to_owned(), webhook: None, last_good: None };
+    let start = StartTriggered {
+        workflow: name.to_owned(),
+        trigger: "schedule".to_owned(),
+        webhook: None,
+        last_good: None,
+        run: None,
+    };
     let started = within(world.service.start_triggered(start)).await?;
     Ok(within(started.run.wait()).await.expect("a record"))
 }
@@ -170,6 +175,7 @@ async fn what_changes_between_preparing_a_run_and_its_start_is_what_runs() {
             trigger: "schedule".to_owned(),
             webhook: None,
             last_good: None,
+            run: None,
         };
         let prepared = world.service.prepare_triggered(start).await.expect("it is in order");
         let text = workflow(1, "work").replace("name: work", "name: afterwards");

@@ -3,18 +3,18 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::{Context, trace::TracerProvider as _};
 use opentelemetry_otlp::SpanExporter as OtlpExporter;
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
-    trace::{SdkTracerProvider, SpanData, SpanExporter, Tracer},
+    trace::{SdkTracerProvider, Span, SpanData, SpanExporter, SpanProcessor, Tracer},
 };
 
 use crate::compose;
@@ -22,13 +22,57 @@ use crate::compose;
 /// How long the end of the program waits for the latest spans to be taken.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long it waits before that for spans that have not ended: whoever carried out a command of one, such as the thread of a
+/// database, may hold it for a moment after the answer.
+const LAST_MOMENT: Duration = Duration::from_millis(250);
+
 /// The variables that name a collector.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 /// Sends spans until it is dropped.
 pub(crate) struct Traces {
     provider: SdkTracerProvider,
+    open: OpenSpans,
     is_failing: Arc<AtomicBool>,
+}
+
+/// How many spans have begun and not ended.
+#[derive(Clone, Debug, Default)]
+struct OpenSpans(Arc<(Mutex<usize>, Condvar)>);
+
+impl OpenSpans {
+    fn change(&self, change: impl FnOnce(usize) -> usize) {
+        let (count, changed) = &*self.0;
+        let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
+        *count = change(*count);
+        changed.notify_all();
+    }
+
+    /// Waits until there are none, but not for long.
+    fn wait(&self) {
+        let (count, changed) = &*self.0;
+        let count = count.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that go on when the program ends are lost.
+        drop(changed.wait_timeout_while(count, LAST_MOMENT, |count| *count > 0));
+    }
+}
+
+impl SpanProcessor for OpenSpans {
+    fn on_start(&self, _: &mut Span, _: &Context) {
+        self.change(|count| count.saturating_add(1));
+    }
+
+    fn on_end(&self, _: SpanData) {
+        self.change(|count| count.saturating_sub(1));
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
 }
 
 impl Traces {
@@ -45,9 +89,13 @@ impl Traces {
         let is_failing = Arc::<AtomicBool>::default();
         let exporter =
             WatchedExporter { exporter, is_failing: Arc::clone(&is_failing), was_told: AtomicBool::new(false) };
-        let provider =
-            SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource(environment)).build();
-        (Some(Self { provider, is_failing }), None)
+        let open = OpenSpans::default();
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_span_processor(open.clone())
+            .with_resource(resource(environment))
+            .build();
+        (Some(Self { provider, open, is_failing }), None)
     }
 
     /// Makes spans.
@@ -58,6 +106,7 @@ impl Traces {
 
 impl Drop for Traces {
     fn drop(&mut self) {
+        self.open.wait();
         // Whoever did not take the spans before must not hold up the end.
         let farewell = if self.is_failing.load(Ordering::Relaxed) { Duration::ZERO } else { FAREWELL };
         if let Err(error) = self.provider.shutdown_with_timeout(farewell) {

@@ -6,7 +6,7 @@ use mangrove_app::{
     scan::{Error, Observed, Report},
     service::{ServiceError, Upkeep},
 };
-use mangrove_domain::{problem::Problem, watch::FileChanges};
+use mangrove_domain::{ports::AbandonedClaim, problem::Problem, watch::FileChanges};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -31,6 +31,8 @@ pub(crate) enum Event {
     ScheduledRunStarted(FireNumber, String),
     /// A run that a schedule started, or should have, came to this end.
     ScheduledRunEnded(FireNumber, FireOutcome),
+    /// Other daemons claimed these instants and did not begin their runs.
+    ClaimsAbandoned(Vec<AbandonedClaim>),
     /// Upkeep ended after this time.
     KeptUp(Box<Upkeep>, Duration),
     /// Somebody wants something.

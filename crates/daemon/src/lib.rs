@@ -6,6 +6,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+mod abandoned_claims;
 mod answering;
 mod control;
 mod daemon;

@@ -86,6 +86,7 @@ pub(crate) fn happening(happening: &Happening, at: Timestamp) -> ScheduleEventDo
                 FireOutcome::Ran(status) => status.as_str().to_owned(),
                 FireOutcome::Refused(problem) => problem.message.clone(),
                 FireOutcome::Elsewhere => "another daemon has started it".to_owned(),
+                FireOutcome::Overlaps => why(LeftOutReason::Runs).to_owned(),
             };
             ("ended", run.clone(), Some(reason))
         }
@@ -112,6 +113,7 @@ fn last(last: &Last) -> LastRunDocument {
         FireOutcome::Ran(status) => (status.as_str(), None),
         FireOutcome::Refused(problem) => ("refused", Some(problem.into())),
         FireOutcome::Elsewhere => ("elsewhere", None),
+        FireOutcome::Overlaps => (LeftOutReason::Runs.as_str(), None),
     };
     LastRunDocument { run_id: last.run.clone(), due: Moment(last.due), status: status.to_owned(), problem }
 }

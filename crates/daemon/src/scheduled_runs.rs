@@ -3,18 +3,20 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use mangrove_app::{
     service::{LastGood, RunError, Service, StartTriggered},
-    workflow::LibraryWebhooks,
+    workflow::{LibraryWebhooks, StartError},
 };
 use mangrove_documents::{EventDocument, enabling_hint};
 use mangrove_domain::{
-    ports::ScheduleClaim,
+    failure::Fault,
+    ports::{AbandonedClaim, ClaimAnswer, GivenUp, ScheduleClaim},
     problem::{Code, Problem},
     time::Timestamp,
-    workflow::Workflow,
+    workflow::{Overlap, Workflow},
 };
 use tokio::sync::mpsc;
 
@@ -28,6 +30,9 @@ use crate::{
     schedule::{Fire, FireNumber, FireOutcome, Limits, NotEnabled, Scheduler, SchedulerChange, SchedulerView},
     schedule_documents, triggered_runs,
 };
+
+/// How often is asked for an instant while a run goes on in another daemon that has to end first.
+const BETWEEN_CLAIMS: Duration = Duration::from_secs(1);
 
 /// The schedules of a daemon and the runs that they started.
 pub(crate) struct ScheduledRuns {
@@ -112,6 +117,11 @@ impl ScheduledRuns {
         self.last_good.iter().any(|(id, known)| !there.contains(id.as_str()) && is_gone(known))
     }
 
+    /// True if any workflow runs by itself.
+    pub(crate) fn has_schedules(&self) -> bool {
+        !self.last_good.is_empty()
+    }
+
     /// When something is due.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.scheduler.next_due()
@@ -128,6 +138,14 @@ impl ScheduledRuns {
                 // The owner may have ended.
                 let _ = sender.send(Event::ScheduledRunEnded(number, outcome)).await;
             });
+        }
+        self.tell();
+    }
+
+    /// Starts what other daemons claimed and did not begin, as soon as it may.
+    pub(crate) fn take_over(&mut self, abandoned: &[AbandonedClaim]) {
+        for claim in abandoned {
+            self.scheduler.take_over(&claim.workflow, claim.instant);
         }
         self.tell();
     }
@@ -170,28 +188,25 @@ async fn run(
     holder: &str,
     sender: &mpsc::Sender<Event>,
 ) -> FireOutcome {
-    let Fire { number, workflow, name, due, .. } = fire;
+    let Fire { number, workflow, name, due, overlap, .. } = fire;
+    let run = service.scanner().ports().entropy.identifier();
     let claim = ScheduleClaim {
         workflow: workflow.to_string(),
         instant: due,
         holder: holder.to_owned(),
+        run: run.clone(),
+        may_overlap: overlap == Overlap::Allow,
         at: service.clock().now(),
     };
-    let claiming = async {
-        match service.leases() {
-            Ok(leases) => leases.claim(&claim).await.map_err(|error| error.fault),
-            // Nobody shares the state of a service without claims.
-            Err(_) => Ok(true),
-        }
-    };
-    let start =
-        StartTriggered { workflow: workflow.to_string(), trigger: "schedule".to_owned(), webhook: None, last_good };
+    let (workflow, trigger) = (workflow.to_string(), "schedule".to_owned());
+    let start = StartTriggered { workflow, trigger, webhook: None, last_good, run: Some(run) };
     // The claim waits for the disk, and what is prepared meanwhile changes nothing. It may wait for others, too, and so long that
     // the workflow is another one then: that is seen at the start.
-    let (claimed, prepared) = tokio::join!(claiming, service.prepare_triggered(start));
+    let (claimed, prepared) = tokio::join!(claimed(service, &claim, overlap), service.prepare_triggered(start));
     match claimed {
-        Ok(true) => {}
-        Ok(false) => return FireOutcome::Elsewhere,
+        Ok(ClaimAnswer::Given) => {}
+        Ok(ClaimAnswer::Elsewhere) => return FireOutcome::Elsewhere,
+        Ok(ClaimAnswer::Overlaps) => return FireOutcome::Overlaps,
         Err(fault) => {
             tracing::error!(
                 workflow = name,
@@ -211,10 +226,39 @@ async fn run(
         Ok(status) => FireOutcome::Ran(status),
         Err(error) => {
             let problem = refused(name, &error);
+            if problem.code == Code::RUN_TAKEN_OVER {
+                return FireOutcome::Elsewhere;
+            }
             let place = problem.position.as_ref().map(ToString::to_string);
             tracing::error!(workflow = problem.subject, place, code = %problem.code, "a scheduled run did not start: {}", problem.message);
+            give_up(service, &claim, &error).await;
             FireOutcome::Refused(problem)
         }
+    }
+}
+
+/// Asks for an instant, again and again where its run waits for one that goes on in another daemon.
+async fn claimed(service: &Service, claim: &ScheduleClaim, overlap: Overlap) -> Result<ClaimAnswer, Fault> {
+    // Nobody shares the state of a service without claims.
+    let Ok(leases) = service.leases() else { return Ok(ClaimAnswer::Given) };
+    loop {
+        let answer = leases.claim(claim).await.map_err(|error| error.fault)?;
+        if answer != ClaimAnswer::Overlaps || overlap != Overlap::Queue {
+            return Ok(answer);
+        }
+        tokio::time::sleep(BETWEEN_CLAIMS).await;
+    }
+}
+
+/// Says that no run comes of a claim: of one that could not be recorded, another daemon may start it.
+async fn give_up(service: &Service, claim: &ScheduleClaim, error: &RunError) {
+    let Ok(leases) = service.leases() else { return };
+    let given_up = match error {
+        RunError::Start(StartError::NotRecorded(_)) => GivenUp::ForOthers,
+        _ => GivenUp::ForGood,
+    };
+    if let Err(error) = leases.give_up(claim, given_up).await {
+        tracing::warn!(workflow = claim.workflow, %error, "that a scheduled run did not start is known here only");
     }
 }
 

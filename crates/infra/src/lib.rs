@@ -34,7 +34,7 @@
 //! | feature | brings | and with it |
 //! |---|---|---|
 //! | `sqlite` | `catalog`, `runs`, `data`, `databases` | sqlx |
-//! | `postgres` | `postgres`: the catalog, and claims of schedules, on a server | sqlx, rustls |
+//! | `postgres` | `postgres`: the catalog, the history of runs and claims of schedules on a server; with `sqlite` also `shared_runs` | sqlx, rustls |
 //! | `documents` | `documents`: YAML and JSON with positions | granit-parser |
 //! | `expressions` | `expressions`: the values of `${{ … }}` | cel |
 //! | `schema` | `schema`: JSON Schema | jsonschema |
@@ -77,6 +77,8 @@ mod persistence;
 pub mod postgres;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod rows;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod run_records;
 #[cfg(feature = "deno")]
 pub mod runner;
 #[cfg(feature = "sqlite")]
@@ -86,6 +88,8 @@ pub mod runtime;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod seals;
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+pub mod shared_runs;
 pub mod shell;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -1,5 +1,7 @@
 //! The adapters that keep things keep the contracts of their ports.
 
+use std::time::Duration;
+
 use std::{
     fs,
     sync::{
@@ -70,6 +72,17 @@ async fn sqlite_schedule_leases() {
         SqliteRuns::open(&fresh.path().join("runs.db"), OpenMode::ReadWrite).await.expect("a history").runs
     })
     .await;
+}
+
+#[tokio::test]
+async fn sqlite_of_two_processes() {
+    let fresh = Fresh::new();
+    let two = async || {
+        let path = fresh.path().join("runs.db");
+        let open = async || SqliteRuns::open(&path, OpenMode::ReadWrite).await.expect("a history").runs;
+        (open().await, open().await)
+    };
+    contract::leases_of_two_processes(two, Duration::ZERO).await;
 }
 
 #[tokio::test]

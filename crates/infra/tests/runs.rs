@@ -139,6 +139,7 @@ async fn f04_a_history_of_the_first_layout_is_listed_as_it_is_and_migrated_with_
     let options = SqliteConnectOptions::new().filename(&path);
     let mut raw = SqliteConnection::connect_with(&options).await.expect("a connection");
     for statement in [
+        "DROP TABLE run_cancellations",
         "DROP TABLE schedule_claims",
         "UPDATE runs SET record = json_set(record, '$.jobs[0].steps', \
          (SELECT json_group_array(json(run_steps.record)) FROM run_steps WHERE run = runs.id))",

@@ -167,21 +167,32 @@ pub(crate) async fn follow(context: &Context, id: &str) -> Result<Exit, CommandE
 pub(crate) async fn cancel(context: &Context, id: &str) -> Result<Exit, CommandError> {
     if let Some(client) = context.client()? {
         let run: RunDocument = client.post(&["runs", id, "cancel"], &serde_json::Map::new()).await?;
-        if context.printer.is_json() {
-            context.printer.document(&run);
-        } else {
-            context.printer.status("Cancelling", format!("{} (run {})", run.name, run.run_id));
-        }
+        say_cancelling(&context.printer, &run);
         return Ok(Exit::Done);
     }
-    let record = find(&context.look()?, id).await?;
+    // Its process finds the request in the history.
+    let service = context.open(None)?;
+    let record = find(&service, id).await?;
     let id = &record.id;
-    if record.is_open() {
-        let hint = "`--server URL` names the daemon that runs it; a command is ended by its own process";
-        let message = format!("the run {id} goes on in another process, which alone can end it");
-        return Err(CommandError::no(None, message, Some(hint)));
+    if let Some(whole) = record.part_of().filter(|_| record.is_open()) {
+        let hint = format!("`mangrove run cancel {whole}` ends both");
+        let message = format!("the run {id} is part of the run {whole}, and ends with that one");
+        return Err(CommandError::no(None, message, Some(&hint)));
     }
+    if record.is_open() && service.request_cancellation(id, None).await? {
+        say_cancelling(&context.printer, &RunDocument::from(&record));
+        return Ok(Exit::Done);
+    }
+    let record = find(&service, id).await?;
     Err(CommandError::no(None, format!("the run {id} has ended already: {}", record.status.as_str()), None))
+}
+
+fn say_cancelling(printer: &Printer, run: &RunDocument) {
+    if printer.is_json() {
+        printer.document(run);
+    } else {
+        printer.status("Cancelling", format!("{} (run {})", run.name, run.run_id));
+    }
 }
 
 pub(super) fn print(printer: &Printer, run: &RunDocument, now: Timestamp) {

@@ -5,14 +5,15 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use mangrove_app::service::Settings;
 use mangrove_domain::{
     failure::Fault,
-    ports::{AttemptCache, Catalog, CatalogError, Databases, LeaseError, ObserveError, ScheduleLeases},
+    ports::{AttemptCache, Catalog, CatalogError, Databases, ObserveError, RunStore, RunStoreError, ScheduleLeases},
     problem::{Code, Problem},
 };
 use mangrove_infra::{
     catalog::{OpenMode, SqliteCatalog},
     databases::SqliteDatabases,
     documents::YamlDocuments,
-    postgres::{Address, PostgresCatalog, PostgresDatabases, PostgresLeases},
+    postgres::{Address, PostgresCatalog, PostgresDatabases, PostgresRuns},
+    shared_runs::SharedRuns,
     state_directory,
 };
 use mangrove_sources::Layout;
@@ -27,27 +28,36 @@ pub(super) struct CatalogParts {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) attempts: Arc<dyn AttemptCache>,
     pub(super) databases: Arc<dyn Databases>,
-    /// The claims of schedules where daemons of several machines share them.
-    pub(super) leases: Option<Arc<dyn ScheduleLeases>>,
+    /// The history of runs.
+    pub(super) runs: Arc<dyn RunStore>,
+    /// The claims of schedules.
+    pub(super) leases: Arc<dyn ScheduleLeases>,
 }
 
 impl CatalogParts {
     /// The one that environment and marker name; otherwise that of the state directory.
     pub(super) fn of(settings: &Settings, layout: &Layout, files: &SqliteDatabases) -> Result<Self, ComposeError> {
         let Some((address, _)) = address(layout, &settings.environment)? else {
-            let catalog = files.catalog();
-            let (catalog, attempts) = (Arc::clone(&catalog) as _, catalog as _);
-            return Ok(Self { catalog, attempts, databases: Arc::new(files.clone()), leases: None });
+            let (catalog, runs) = (files.catalog(), Arc::new(files.runs()));
+            return Ok(Self {
+                catalog: Arc::clone(&catalog) as _,
+                attempts: catalog,
+                databases: Arc::new(files.clone()),
+                runs: Arc::clone(&runs) as _,
+                leases: runs,
+            });
         };
         let mode = mode(settings.access);
-        let leases = PostgresLeases::new(address.clone(), mode);
+        let runs = PostgresRuns::new(address.clone(), mode);
+        let runs = Arc::new(SharedRuns::new(Arc::new(files.runs()), runs));
         let catalog = PostgresCatalog::new(address, mode).keeping_descriptions_in(settings.state_directory.clone());
         let catalog = Arc::new(catalog);
         Ok(Self {
             catalog: Arc::clone(&catalog) as _,
             attempts: Arc::clone(&catalog) as _,
             databases: Arc::new(PostgresDatabases::new(catalog, files.clone())),
-            leases: Some(Arc::new(leases)),
+            runs: Arc::clone(&runs) as _,
+            leases: runs,
         })
     }
 }
@@ -115,13 +125,12 @@ impl From<CatalogError> for MigrateError {
 pub(crate) async fn migrate_catalog(settings: &Settings, role: Option<&str>) -> Result<String, MigrateError> {
     let Settings { repository, state_directory: state, environment, .. } = settings;
     if let Some((address, _)) = address(&layout(repository)?, environment)? {
-        let leases = PostgresLeases::new(address.clone(), OpenMode::ReadWrite);
+        let runs = PostgresRuns::new(address.clone(), OpenMode::ReadWrite);
         let catalog = PostgresCatalog::new(address, OpenMode::ReadWrite);
         catalog.migrate(role).await?;
-        leases
-            .migrate(role)
+        runs.migrate(role)
             .await
-            .map_err(|LeaseError { operation, fault }| CatalogError::Access { operation, fault })?;
+            .map_err(|RunStoreError { operation, fault }| CatalogError::Access { operation, fault })?;
         return Ok(catalog.address().to_string());
     }
     if role.is_some() {

@@ -286,7 +286,6 @@ impl Composition {
             bundlers,
             replace,
         );
-        let runs = Arc::new(databases.runs());
         // What is listed is in the zone in which a daemon starts it.
         let environment = &self.settings.environment;
         let of_serve = || self.tree.layout().serve.get("timeZone").map(|(zone, _)| zone);
@@ -298,9 +297,9 @@ impl Composition {
             .with_extensions(self.extensions())
             .with_calendar(Arc::new(calendar))
             .with_configuration(Arc::new(configuration))
-            .with_runs(Arc::clone(&runs) as _)
+            .with_runs(kept.runs)
             .with_last_good(Arc::new(FileLastGood::new(&self.settings.state_directory)))
-            .with_leases(kept.leases.unwrap_or(runs))
+            .with_leases(kept.leases)
             .with_databases(kept.databases)
             .with_package_cache(packages)
             .with_permission_uses(Arc::new(UsesByText))

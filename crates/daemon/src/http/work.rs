@@ -190,7 +190,7 @@ pub async fn find_run(state: &ApiState, id: &str) -> Result<RunRecord, ApiError>
 /// Asks a run to end. Gives it as it was; open if it will end, cancelled if it was already.
 ///
 /// # Errors
-/// There is none, it has ended, or it goes on in another process.
+/// There is none, it has ended, or nobody has it.
 pub async fn cancel(state: &ApiState, id: &str, reason: Option<&str>) -> Result<RunRecord, ApiError> {
     let record = find_run(state, id).await?;
     let service = state.service();
@@ -201,13 +201,20 @@ pub async fn cancel(state: &ApiState, id: &str, reason: Option<&str>) -> Result<
     if is_asked {
         return Ok(record);
     }
+    if let Some(whole) = record.part_of().filter(|_| record.is_open()) {
+        let message = format!("the run {} is part of the run {whole}, and ends with that one", record.id);
+        return Err(ApiError::plain(StatusCode::CONFLICT, message));
+    }
+    if record.is_open() && service.request_cancellation(&record.id, reason).await? {
+        return Ok(record);
+    }
     // It may have ended between the look at it and now.
     let record = if record.is_open() { find_run(state, &record.id).await? } else { record };
     if record.status == RunStatus::Cancelled {
         return Ok(record);
     }
     let message = if record.is_open() {
-        format!("the run {} goes on in another process, which alone can end it", record.id)
+        format!("the run {} is on record as going on, and nobody has it; look at it again", record.id)
     } else {
         format!("the run {} has ended already: {}", record.id, record.status.as_str())
     };

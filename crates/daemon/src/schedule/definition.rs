@@ -98,8 +98,10 @@ pub struct Fire {
     pub name: String,
     /// The instant of the schedule that it is for: with the workflow, what is claimed, so that one daemon starts it.
     pub due: Timestamp,
-    /// True if it makes up for runs that were missed.
+    /// True if it makes up for runs that were missed, or that another daemon did not come to.
     pub makes_up: bool,
+    /// What is done if an earlier run of the workflow goes on in another daemon.
+    pub overlap: Overlap,
 }
 
 /// What came of a [`Fire`].
@@ -109,8 +111,10 @@ pub enum FireOutcome {
     Ran(RunStatus),
     /// It could not be started.
     Refused(Problem),
-    /// Another daemon on the same state directory has started it.
+    /// Another daemon on the same state directory, or database, has started it.
     Elsewhere,
+    /// An earlier run of the workflow goes on in another daemon, and its runs do not overlap.
+    Overlaps,
 }
 
 /// A run that has ended.

@@ -89,6 +89,12 @@ impl Queue {
         Ok(())
     }
 
+    /// True if the run for this instant goes on or waits.
+    pub(super) fn has(&self, workflow: &str, due: Timestamp) -> bool {
+        self.waiting.values().any(|(fire, _)| &*fire.workflow == workflow && fire.due == due)
+            || self.running.values().any(|running| &*running.workflow == workflow && running.due == due)
+    }
+
     /// The runs that start now.
     pub(super) fn start(&mut self) -> Vec<Fire> {
         if !std::mem::take(&mut self.may_start) {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mangrove_app::workflow::LibrarySchedules;
-use mangrove_domain::{ports::Entropy, problem::Problem, time::Timestamp};
+use mangrove_domain::{ports::Entropy, problem::Problem, time::Timestamp, workflow::Overlap};
 
 use super::{
     definition::{Fire, FireNumber, FireOutcome, Happening, Last, LeftOutReason, Schedule, What},
@@ -234,11 +234,11 @@ impl Scheduler {
         }
         if let Some(due) = fire {
             let schedule = &entry.schedule;
-            let fire = |number| {
+            let added = |number| {
                 added = Some(number);
-                Fire { number, workflow: Arc::clone(&schedule.workflow), name: schedule.name.clone(), due, makes_up }
+                fire_of(schedule, number, due, makes_up)
             };
-            match self.queue.add(schedule.overlap, fire, id) {
+            match self.queue.add(schedule.overlap, added, id) {
                 Ok(()) => {
                     self.fired.insert(Arc::clone(id), due);
                 }
@@ -257,6 +257,20 @@ impl Scheduler {
         }));
         self.set_timing(id, timing);
         added
+    }
+
+    /// Lets a run wait for its turn that another daemon claimed and did not begin. What is on its way here already, or has to wait
+    /// for a run that waits, is left to be told of again.
+    pub fn take_over(&mut self, workflow: &str, due: Timestamp) {
+        let Some(Entry { schedule, .. }) = self.entries.get(workflow) else { return };
+        if self.queue.has(workflow, due) {
+            return;
+        }
+        let id = Arc::clone(&schedule.workflow);
+        if self.queue.add(Overlap::Queue, |number| fire_of(schedule, number, due, true), &id).is_ok() {
+            let happening = Happening { workflow: id, name: schedule.name.clone(), due: Some(due), what: What::Queued };
+            self.happened.push(happening);
+        }
     }
 
     fn set_back(&mut self, now: Timestamp) {
@@ -288,6 +302,15 @@ impl Scheduler {
     /// [`advance`](Self::advance). A fire that has ended before changes nothing.
     pub fn ended(&mut self, number: FireNumber, outcome: FireOutcome) {
         let Some(running) = self.queue.ended(number) else { return };
+        if outcome == FireOutcome::Overlaps {
+            if let Some(entry) = self.entries.get_mut(&running.workflow) {
+                entry.leave_out(running.due, LeftOutReason::Runs);
+            }
+            let what = What::LeftOut(LeftOutReason::Runs);
+            let (workflow, name, due) = (running.workflow, running.name, Some(running.due));
+            self.happened.push(Happening { workflow, name, due, what });
+            return;
+        }
         self.happened.push(Happening {
             workflow: Arc::clone(&running.workflow),
             name: running.name.clone(),
@@ -309,6 +332,11 @@ impl Scheduler {
     pub fn view(&self, now: Timestamp) -> SchedulerView {
         view::of(self.entries.values(), &self.queue, self.limits, now)
     }
+}
+
+fn fire_of(schedule: &Schedule, number: FireNumber, due: Timestamp, makes_up: bool) -> Fire {
+    let (workflow, name) = (Arc::clone(&schedule.workflow), schedule.name.clone());
+    Fire { number, workflow, name, due, makes_up, overlap: schedule.overlap }
 }
 
 impl fmt::Debug for Scheduler {

@@ -51,6 +51,27 @@ pub trait RunStore: Send + Sync {
 
     /// Takes what steps logged out of the records of runs that ended before this time; gives out of how many.
     async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunError>;
+
+    /// Asks the process that has the run of this identifier to end it. False if nobody has it: it has ended, was interrupted, or
+    /// there is none.
+    async fn request_cancellation(&self, request: &CancellationRequest) -> Result<bool, RunError> {
+        let _ = request;
+        Ok(false)
+    }
+
+    /// What others asked for of the runs that this process has and that have not ended. A request stays until its run has ended.
+    async fn requested_cancellations(&self) -> Result<Vec<CancellationRequest>, RunError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A run that somebody wants ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CancellationRequest {
+    /// The identifier of the run.
+    pub run: String,
+    /// Why, one sentence without a full stop; the record of the run has it.
+    pub reason: Option<String>,
 }
 
 /// Which records.

@@ -4,17 +4,25 @@ use async_trait::async_trait;
 
 use crate::{failure::Fault, time::Timestamp};
 
-/// Gives each instant of each schedule to one daemon, of all that share a state directory (fault 38).
+/// Gives each instant of each schedule to one daemon, of all that share a state directory or a database (fault 38).
 ///
-/// Implementations MUST give a claim to the first holder that asks, and to no other one as long as it is kept; MUST give it
-/// again to the holder that has it, who may not have heard the answer; MUST make it durable before
-/// [`claim`](Self::claim) returns, so that a daemon that starts anew does not fire twice. A daemon that ends between its
-/// claim and its run leaves the instant without a run: at most once, not at least once. Contract:
-/// `testkit::contract::schedule_leases`.
+/// Implementations MUST give a claim to the first holder that asks, and to no other one as long as that one lives or its run is
+/// on record; MUST give it again to the holder that has it, who may not have heard the answer; MUST make it durable before
+/// [`claim`](Self::claim) returns, so that a daemon that starts anew does not fire twice. A holder lives as long as its process,
+/// as far as others can tell: where that can be mistaken, the history of runs that belongs to the leases MUST refuse the first
+/// record of a run whose claim was given to somebody else. Contract: `testkit::contract::schedule_leases` and
+/// `testkit::contract::leases_of_two_processes`.
 #[async_trait]
 pub trait ScheduleLeases: Send + Sync {
-    /// True if the holder may start the run.
-    async fn claim(&self, claim: &ScheduleClaim) -> Result<bool, LeaseError>;
+    /// Whether the holder may start the run.
+    async fn claim(&self, claim: &ScheduleClaim) -> Result<ClaimAnswer, LeaseError>;
+
+    /// The claims for instants at or after `since` whose holders have ended, or have said that they did not begin, without a run
+    /// on record: whoever asks for one of them gets it. The earliest comes first, at most a thousand.
+    async fn abandoned(&self, since: Timestamp) -> Result<Vec<AbandonedClaim>, LeaseError>;
+
+    /// Says that the run of this claim will not begin, if this holder still has it.
+    async fn give_up(&self, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), LeaseError>;
 
     /// The latest instant of each workflow that somebody claimed, by the identifiers of the workflows.
     async fn latest(&self) -> Result<Vec<(String, Timestamp)>, LeaseError>;
@@ -31,10 +39,43 @@ pub struct ScheduleClaim {
     pub workflow: String,
     /// The instant of its schedule.
     pub instant: Timestamp,
-    /// Who asks: an identifier that no other process ever has.
+    /// Who asks: an identifier that no other process ever has, of letters, digits and hyphens.
     pub holder: String,
+    /// The identifier that the run will have.
+    pub run: String,
+    /// True if the run may begin while an earlier scheduled one of its workflow goes on.
+    pub may_overlap: bool,
     /// When it asks.
     pub at: Timestamp,
+}
+
+/// What comes of asking for an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClaimAnswer {
+    /// The holder starts the run.
+    Given,
+    /// Somebody else has it.
+    Elsewhere,
+    /// An earlier scheduled run of the workflow goes on, here or elsewhere, and must have ended first. Nobody has the instant.
+    Overlaps,
+}
+
+/// What becomes of an instant whose run did not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GivenUp {
+    /// Whoever asks next may start a run: this process could not.
+    ForOthers,
+    /// No run starts: anybody would be refused.
+    ForGood,
+}
+
+/// An instant of a schedule that was claimed and got no run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AbandonedClaim {
+    /// The instant of the schedule.
+    pub instant: Timestamp,
+    /// The identifier of the workflow.
+    pub workflow: String,
 }
 
 /// The leases cannot be used.

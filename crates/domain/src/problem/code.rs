@@ -215,6 +215,8 @@ codes! {
     RUN_CANCELLED = 711, "a run was cancelled";
     /// The task of a run panicked.
     RUN_PANICKED = 712, "a fault in Mangrove itself ended a run";
+    /// Another process has a run that this one wanted to begin or to go on with.
+    RUN_TAKEN_OVER = 713, "another process has taken a run over";
     /// A vault has no such key.
     SECRET_MISSING = 720, "a vault has no such secret";
     /// A vault cannot be used: its configuration, its key, its type, or whatever is behind it.

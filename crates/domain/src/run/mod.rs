@@ -169,6 +169,12 @@ impl RunRecord {
         self.status.is_open()
     }
 
+    /// The identifier of the run whose step started this one, if a step did: it ends with that run.
+    #[must_use]
+    pub fn part_of(&self) -> Option<&str> {
+        self.trigger.strip_prefix("run ")
+    }
+
     /// The record of a run that was broken off at this time, for this reason: it, and what was going on, ended with this
     /// status; what had not begun is skipped.
     #[must_use]

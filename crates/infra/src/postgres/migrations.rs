@@ -26,6 +26,11 @@ pub(super) static RUNS: &[LayoutStep] = &[
         sql: include_str!("../../migrations/postgres/runs/0003_schedule_claims.sql"),
     },
     LayoutStep { version: 4, description: "steps", sql: include_str!("../../migrations/postgres/runs/0004_steps.sql") },
+    LayoutStep {
+        version: 5,
+        description: "shared work",
+        sql: include_str!("../../migrations/postgres/runs/0005_shared_work.sql"),
+    },
 ];
 
 /// The steps of the catalog, in their order.

@@ -9,8 +9,8 @@ mod catalog;
 #[cfg(feature = "sqlite")]
 mod databases;
 mod error;
-mod leases;
 mod migrations;
+mod runs;
 mod server;
 mod setup;
 mod tables;
@@ -23,4 +23,4 @@ pub use catalog::PostgresCatalog;
 #[cfg(feature = "sqlite")]
 pub use databases::PostgresDatabases;
 pub(crate) use error::PostgresError;
-pub use leases::PostgresLeases;
+pub use runs::PostgresRuns;

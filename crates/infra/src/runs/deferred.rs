@@ -1,11 +1,14 @@
 //! A run history that is opened when it is first asked for something.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use mangrove_domain::{
-    ports::{LeaseError, RunFilter, RunStore, RunStoreError, ScheduleClaim, ScheduleLeases},
+    ports::{
+        AbandonedClaim, CancellationRequest, ClaimAnswer, GivenUp, LeaseError, RunFilter, RunStore, RunStoreError,
+        ScheduleClaim, ScheduleLeases,
+    },
     run::{RunHeader, RunLookup, RunRecord},
     time::Timestamp,
 };
@@ -21,6 +24,12 @@ type Open = dyn Fn() -> BoxFuture<'static, Result<SqliteRuns, RunStoreError>> + 
 pub struct DeferredRuns {
     open: Box<Open>,
     opened: RwLock<Option<Arc<SqliteRuns>>>,
+}
+
+impl fmt::Debug for DeferredRuns {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("DeferredRuns").finish_non_exhaustive()
+    }
 }
 
 impl DeferredRuns {
@@ -90,12 +99,28 @@ impl RunStore for DeferredRuns {
     async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunStoreError> {
         self.opened().await?.forget_lines(before).await
     }
+
+    async fn request_cancellation(&self, request: &CancellationRequest) -> Result<bool, RunStoreError> {
+        self.opened().await?.request_cancellation(request).await
+    }
+
+    async fn requested_cancellations(&self) -> Result<Vec<CancellationRequest>, RunStoreError> {
+        self.opened().await?.requested_cancellations().await
+    }
 }
 
 #[async_trait]
 impl ScheduleLeases for DeferredRuns {
-    async fn claim(&self, claim: &ScheduleClaim) -> Result<bool, LeaseError> {
+    async fn claim(&self, claim: &ScheduleClaim) -> Result<ClaimAnswer, LeaseError> {
         self.leases().await?.claim(claim).await
+    }
+
+    async fn abandoned(&self, since: Timestamp) -> Result<Vec<AbandonedClaim>, LeaseError> {
+        self.leases().await?.abandoned(since).await
+    }
+
+    async fn give_up(&self, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), LeaseError> {
+        self.leases().await?.give_up(claim, given_up).await
     }
 
     async fn latest(&self) -> Result<Vec<(String, Timestamp)>, LeaseError> {

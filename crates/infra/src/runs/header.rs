@@ -1,19 +1,12 @@
-//! What stands in the columns beside a record: all that lists need. A record can be long; it is not read for them.
+//! Lists of runs, from the columns beside their records.
 
-use mangrove_domain::{
-    ports::{RunFilter, RunStoreError},
-    run::{RunHeader, RunStatus},
-    time::Timestamp,
-};
+use mangrove_domain::ports::RunFilter;
 use sqlx::SqlitePool;
 
-use super::{damaged, record::ParseError};
-
-/// Identifier, name, trigger, status, and the times in milliseconds.
-pub(super) type Stored = (String, String, String, String, i64, Option<i64>);
+use crate::run_records::StoredHeader;
 
 /// The headers that a filter lets through, newest first.
-pub(super) async fn list(readers: &SqlitePool, filter: &RunFilter) -> Result<Vec<Stored>, sqlx::Error> {
+pub(super) async fn list(readers: &SqlitePool, filter: &RunFilter) -> Result<Vec<StoredHeader>, sqlx::Error> {
     let columns = "SELECT count(*) FROM pragma_table_info('runs') WHERE name = 'trigger_name'";
     let query = if sqlx::query_scalar::<_, i64>(columns).fetch_one(readers).await? > 0 {
         "SELECT id, name, trigger_name, status, started_millis, finished_millis FROM runs \
@@ -35,13 +28,4 @@ pub(super) async fn list(readers: &SqlitePool, filter: &RunFilter) -> Result<Vec
         .bind(before.map(|place| place.id.as_str()))
         .fetch_all(readers)
         .await
-}
-
-pub(super) fn parse(stored: Stored) -> Result<RunHeader, RunStoreError> {
-    let (id, name, trigger, status, started_at, finished_at) = stored;
-    let Some(status) = RunStatus::parse(&status) else {
-        return Err(damaged(&id, &ParseError::Word { what: "status", word: status }));
-    };
-    let (started_at, finished_at) = (Timestamp::from_millis(started_at), finished_at.map(Timestamp::from_millis));
-    Ok(RunHeader { id, name, trigger, status, started_at, finished_at })
 }

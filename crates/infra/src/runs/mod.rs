@@ -1,11 +1,10 @@
 //! The history of runs in an `SQLite` file of its own: unlike the catalog it cannot be rebuilt, so a record is
 //! on the disk before `save` returns, and what is written of a run that goes on soon after. See `design/catalog.md`.
 
-mod advice;
+mod cancellations;
 mod deferred;
 mod header;
 mod leases;
-mod record;
 mod retention;
 mod running;
 mod steps;
@@ -14,9 +13,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    failure::Fault,
-    ports::{RunFilter, RunStore, RunStoreError},
-    problem::Code,
+    ports::{CancellationRequest, RunFilter, RunStore, RunStoreError},
     run::{RunHeader, RunLookup, RunRecord},
     time::Timestamp,
 };
@@ -24,18 +21,18 @@ use mangrove_fs::atomic::Durability;
 use sqlx::{SqliteConnection, sqlite::SqliteSynchronous};
 
 pub use crate::persistence::{BusyPolicy, OpenMode};
+use crate::run_records::{Changes, StoredHeader, StoredRecord, Written, interrupted, parse_header, to_json};
 use crate::sqlite::{self, Database, Layout, SqliteError, migrations};
 pub use deferred::DeferredRuns;
 use running::Running;
-use steps::{Changes, Written};
 
 const LAYOUT: Layout = Layout {
-    version: 4,
+    version: 5,
     readable_from: 1,
     steps: migrations::RUNS,
     synchronous: SqliteSynchronous::Full,
     objects: &["runs", "runs_order", "runs_name"],
-    later_objects: &[(3, "schedule_claims"), (4, "run_steps")],
+    later_objects: &[(3, "schedule_claims"), (4, "run_steps"), (5, "run_cancellations")],
     probe: "SELECT count(*) FROM runs",
 };
 
@@ -119,7 +116,7 @@ impl SqliteRuns {
         let Some(record) = found.and_then(|found| found.parsed().ok()).filter(RunRecord::is_open) else {
             return Ok(false);
         };
-        let record = running::interrupted(record);
+        let record = interrupted(record);
         write(&mut transaction, &record, &Changes::all(&record.jobs)).await.map_err(failed)?;
         self.database.commit(transaction).await?;
         Ok(true)
@@ -137,7 +134,7 @@ impl SqliteRuns {
             Some(found) => found.record()?,
             None => record,
         };
-        Ok(if record.is_open() { running::interrupted(record) } else { record })
+        Ok(if record.is_open() { interrupted(record) } else { record })
     }
 
     /// False if another file lies in its place by now, or none.
@@ -176,7 +173,7 @@ impl SqliteRuns {
         let found = stored(&mut transaction, &before.id).await.map_err(failed)?;
         let found = found.and_then(|found| found.parsed().ok());
         // Nobody has it, so one that goes on was interrupted, and is shown so.
-        let found = found.map(|found| if found.is_open() { running::interrupted(found) } else { found });
+        let found = found.map(|found| if found.is_open() { interrupted(found) } else { found });
         if found.as_ref() != Some(before) {
             return Ok(false);
         }
@@ -185,7 +182,7 @@ impl SqliteRuns {
         Ok(true)
     }
 
-    async fn find(&self, id: &str) -> Result<Vec<Stored>, SqliteError> {
+    async fn find(&self, id: &str) -> Result<Vec<StoredRecord>, SqliteError> {
         let Some(readers) = self.database.readers() else { return Ok(Vec::new()) };
         let failed = |error| self.database.error("read", &error);
         // The record and its steps as they are at one moment.
@@ -200,41 +197,24 @@ impl SqliteRuns {
         let mut all = Vec::with_capacity(found.len());
         for (id, json) in found {
             let steps = steps::read(&mut transaction, &id).await.map_err(failed)?;
-            all.push(Stored { id, json, steps });
+            all.push(StoredRecord { id, json, steps });
         }
         Ok(all)
     }
 
-    async fn filtered(&self, filter: &RunFilter) -> Result<Vec<header::Stored>, SqliteError> {
+    async fn filtered(&self, filter: &RunFilter) -> Result<Vec<StoredHeader>, SqliteError> {
         let Some(readers) = self.database.readers() else { return Ok(Vec::new()) };
         let found = header::list(readers, filter).await;
         found.map_err(|error| self.database.error("read", &error))
     }
 }
 
-/// A record as it is stored.
-struct Stored {
-    id: String,
-    json: String,
-    steps: Vec<(usize, String)>,
-}
-
-impl Stored {
-    fn parsed(&self) -> Result<RunRecord, record::ParseError> {
-        record::parse(&self.json, &self.steps)
-    }
-
-    fn record(&self) -> Result<RunRecord, RunStoreError> {
-        self.parsed().map_err(|problem| damaged(&self.id, &problem))
-    }
-}
-
 /// The record of exactly this identifier.
-async fn stored(connection: &mut SqliteConnection, id: &str) -> Result<Option<Stored>, sqlx::Error> {
+async fn stored(connection: &mut SqliteConnection, id: &str) -> Result<Option<StoredRecord>, sqlx::Error> {
     let json: Option<String> =
         sqlx::query_scalar("SELECT record FROM runs WHERE id = ?1").bind(id).fetch_optional(&mut *connection).await?;
     let Some(json) = json else { return Ok(None) };
-    Ok(Some(Stored { id: id.to_owned(), json, steps: steps::read(connection, id).await? }))
+    Ok(Some(StoredRecord { id: id.to_owned(), json, steps: steps::read(connection, id).await? }))
 }
 
 /// Writes a record, and of its steps these.
@@ -251,16 +231,16 @@ async fn write(connection: &mut SqliteConnection, record: &RunRecord, changes: &
     .bind(record.status.as_str())
     .bind(record.started_at.as_millis())
     .bind(record.finished_at.map(Timestamp::as_millis))
-    .bind(record::to_json(record))
+    .bind(to_json(record))
     .execute(&mut *connection)
     .await?;
-    changes.write(connection, &record.id).await
-}
-
-/// A record that cannot be understood.
-fn damaged(id: &str, problem: &dyn std::error::Error) -> RunStoreError {
-    let message = format!("the record of run {id} cannot be understood: {problem}");
-    RunStoreError { operation: "read", fault: Fault::environment(Code::CATALOG_ROW, "runs:record", message) }
+    steps::write(connection, &record.id, changes).await?;
+    if record.is_open() {
+        return Ok(());
+    }
+    // Nobody waits for its end any more.
+    leases::run_ended(connection, &record.id).await?;
+    cancellations::run_ended(connection, &record.id).await
 }
 
 #[async_trait]
@@ -322,7 +302,7 @@ impl RunStore for SqliteRuns {
             self.database.retry_while_busy(|| self.filtered(filter)).await.map_err(|cause| error("read", cause))?;
         let mut headers = Vec::with_capacity(found.len());
         for stored in found {
-            let header = match header::parse(stored) {
+            let header = match parse_header(stored) {
                 // When it ended stands in its record.
                 Ok(header) if header.is_open() && !self.running.is_alive(&header.id) => {
                     self.get(&header.id).await.map(|found| found.found().map(|record| RunHeader::from(&record)))
@@ -344,6 +324,20 @@ impl RunStore for SqliteRuns {
 
     async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunStoreError> {
         retention::forget_lines(self, before).await.map_err(|cause| error("write", cause))
+    }
+
+    async fn request_cancellation(&self, request: &CancellationRequest) -> Result<bool, RunStoreError> {
+        if !self.running.is_alive(&request.run) {
+            return Ok(false);
+        }
+        let written = self.database.retry_while_busy(|| self.write_cancellation(request)).await;
+        written.map_err(|cause| error("write", cause))
+    }
+
+    async fn requested_cancellations(&self) -> Result<Vec<CancellationRequest>, RunStoreError> {
+        let found = self.database.retry_while_busy(|| self.read_cancellations()).await;
+        let found = found.map_err(|cause| error("read", cause))?;
+        Ok(found.into_iter().filter(|request| self.running.is_held(&request.run)).collect())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use mangrove_domain::time::Timestamp;
 
-use super::{SqliteRuns, steps::Changes, stored, write};
-use crate::sqlite::SqliteError;
+use super::{SqliteRuns, stored, write};
+use crate::{run_records::Changes, sqlite::SqliteError};
 
 /// How many records are removed in one transaction: others want to write as well.
 const REMOVED_AT_ONCE: u32 = 100;

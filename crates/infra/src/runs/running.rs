@@ -9,18 +9,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use mangrove_domain::{
-    failure::Fault,
-    problem::Code,
-    run::{JobRecord, RunProblem, RunRecord, RunStatus, StepRecord},
-    time::Timestamp,
-};
+use mangrove_domain::failure::Fault;
 use mangrove_fs::{
     directory,
     faults::{Operation, io_fault},
 };
 
-/// The locks of a history.
+/// The locks of a history: of runs, and of the processes that claim runs of schedules.
 #[derive(Debug)]
 pub(super) struct Running {
     directory: PathBuf,
@@ -65,6 +60,11 @@ impl Running {
         Ok(true)
     }
 
+    /// True if this process has it.
+    pub(super) fn is_held(&self, id: &str) -> bool {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
+    }
+
     /// Gives the lock of a run that ended back.
     pub(super) fn release(&self, id: &str) {
         let file = self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
@@ -73,8 +73,8 @@ impl Running {
         }
     }
 
-    /// Removes the file of a run that ended. Best effort: a file without a lock says nothing.
-    fn forget(&self, id: &str) {
+    /// Removes the file of a run, or of a process, that ended. Best effort: a file without a lock says nothing.
+    pub(super) fn forget(&self, id: &str) {
         if let Some(path) = self.path(id) {
             let _ = directory::remove_file(&self.directory, &path);
         }
@@ -98,29 +98,4 @@ impl Running {
         let is_plain = !id.is_empty() && id.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
         is_plain.then(|| self.directory.join(format!("{id}.lock")))
     }
-}
-
-/// The record of a run whose process is gone: it and what was going on were interrupted, what had not begun is skipped.
-pub(super) fn interrupted(record: RunRecord) -> RunRecord {
-    let at = last_known(&record);
-    let message = "the process that ran it ended before the run did".to_owned();
-    let error = RunProblem::new(Code::RUN_INTERRUPTED, message);
-    record.broken_off(at, RunStatus::Interrupted, &error)
-}
-
-/// The latest time in the record; the process was alive then.
-fn last_known(record: &RunRecord) -> Timestamp {
-    let of_step = |step: &StepRecord| [step.started_at, step.finished_at, step.logs.last().map(|line| line.at)];
-    let of_job = |job: &JobRecord| {
-        let steps = job.steps.iter().flat_map(|step| of_step(step)).flatten();
-        steps.chain(job.started_at).chain(job.finished_at).max()
-    };
-    record
-        .jobs
-        .iter()
-        .filter_map(of_job)
-        .chain(record.written_at)
-        .chain([record.started_at])
-        .max()
-        .unwrap_or(record.started_at)
 }

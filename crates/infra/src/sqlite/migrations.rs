@@ -31,6 +31,11 @@ pub(crate) static RUNS: &[LayoutStep] = &[
         sql: include_str!("../../migrations/runs/0003_schedule_claims.sql"),
     },
     LayoutStep { version: 4, description: "steps", sql: include_str!("../../migrations/runs/0004_steps.sql") },
+    LayoutStep {
+        version: 5,
+        description: "shared work",
+        sql: include_str!("../../migrations/runs/0005_shared_work.sql"),
+    },
 ];
 
 /// The steps of the index of data, in their order.

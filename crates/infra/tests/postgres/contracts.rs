@@ -2,7 +2,9 @@
 
 use mangrove_testkit::{contract, postgres::PostgresServer};
 
-use crate::{catalog, leases};
+use std::time::Duration;
+
+use crate::{LEASE, catalog, runs};
 
 #[tokio::test]
 async fn postgres_catalog() {
@@ -19,5 +21,21 @@ async fn postgres_attempt_cache() {
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_schedule_leases() {
     let server = PostgresServer::start();
-    contract::schedule_leases(async || leases(&server.fresh_url())).await;
+    contract::schedule_leases(async || runs(&server.fresh_url())).await;
+}
+
+#[tokio::test]
+async fn postgres_run_store() {
+    let server = PostgresServer::start();
+    contract::run_store::run(async || runs(&server.fresh_url())).await;
+}
+
+#[tokio::test]
+async fn postgres_of_two_processes() {
+    let server = PostgresServer::start();
+    let two = async || {
+        let url = server.fresh_url();
+        (runs(&url), runs(&url))
+    };
+    contract::leases_of_two_processes(two, LEASE + Duration::from_millis(500)).await;
 }

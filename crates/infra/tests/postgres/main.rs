@@ -3,11 +3,12 @@
 mod contracts;
 mod outages;
 mod roles;
+mod shared_runs;
 mod writers;
 
 use std::time::Duration;
 
-use mangrove_infra::postgres::{Address, BusyPolicy, OpenMode, PostgresCatalog, PostgresLeases};
+use mangrove_infra::postgres::{Address, BusyPolicy, OpenMode, PostgresCatalog, PostgresRuns};
 
 /// As long as the server of a test may be gone without anybody noticing.
 fn patient() -> BusyPolicy {
@@ -27,8 +28,11 @@ fn catalog(url: &str) -> PostgresCatalog {
     PostgresCatalog::with_patience(address(url), OpenMode::ReadWrite, patient())
 }
 
-fn leases(url: &str) -> PostgresLeases {
-    PostgresLeases::with_patience(address(url), OpenMode::ReadWrite, patient())
+/// How long nothing may be heard of a process of these tests before others count it as gone.
+const LEASE: Duration = Duration::from_secs(2);
+
+fn runs(url: &str) -> PostgresRuns {
+    PostgresRuns::with_limits(address(url), OpenMode::ReadWrite, patient(), LEASE)
 }
 
 fn reader(url: &str) -> PostgresCatalog {

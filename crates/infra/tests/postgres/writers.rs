@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use mangrove_domain::{
     digest::Digest,
-    ports::{AttemptCache as _, Catalog as _, Commit, ScheduleClaim, ScheduleLeases as _},
+    ports::{AttemptCache as _, Catalog as _, ClaimAnswer, Commit, ScheduleClaim, ScheduleLeases as _},
     row::Row,
     state::StateName,
     time::Timestamp,
 };
 use mangrove_testkit::{postgres::PostgresServer, rows};
 
-use crate::{catalog, leases, reader};
+use crate::{catalog, reader, runs};
 
 #[tokio::test]
 async fn of_two_that_commit_one_row_one_conflicts() {
@@ -205,7 +205,7 @@ async fn every_instant_is_given_to_exactly_one_of_several_daemons() {
     let url = server.fresh_url();
     let daemons: Vec<_> = (0..3)
         .map(|daemon| {
-            let leases = leases(&url);
+            let leases = runs(&url);
             tokio::spawn(async move {
                 let mut given = 0;
                 for instant in 0..20 {
@@ -216,8 +216,10 @@ async fn every_instant_is_given_to_exactly_one_of_several_daemons() {
                             holder: format!("daemon {daemon}"),
                             // Clocks differ.
                             at: Timestamp::from_millis(instant * 1_000 + daemon * 700),
+                            run: format!("{workflow}-{instant}-{daemon}"),
+                            may_overlap: true,
                         };
-                        given += usize::from(leases.claim(&claim).await.expect("an answer"));
+                        given += usize::from(leases.claim(&claim).await.expect("an answer") == ClaimAnswer::Given);
                     }
                 }
                 given
@@ -229,7 +231,7 @@ async fn every_instant_is_given_to_exactly_one_of_several_daemons() {
         given += daemon.await.expect("no panic");
     }
     assert_eq!(given, 100, "once each");
-    let latest = leases(&url).latest().await.expect("an answer");
+    let latest = runs(&url).latest().await.expect("an answer");
     assert_eq!(latest.len(), 5);
     assert!(latest.iter().all(|(_, instant)| instant.as_millis() == 19_000), "{latest:?}");
 }

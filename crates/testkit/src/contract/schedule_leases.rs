@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
-    ports::{ScheduleClaim, ScheduleLeases},
+    ports::{ClaimAnswer, GivenUp, ScheduleClaim, ScheduleLeases},
     time::Timestamp,
 };
 
@@ -16,6 +16,8 @@ pub async fn schedule_leases<L: ScheduleLeases + 'static>(factory: impl AsyncFn(
     gives_an_instant_to_one_of_many(factory().await).await;
     knows_the_latest(factory().await).await;
     forgets_what_is_old(factory().await).await;
+    gives_what_was_given_up_to_others(factory().await).await;
+    gives_nobody_what_was_given_up_for_good(factory().await).await;
 }
 
 fn claim(workflow: &str, instant: i64, holder: &str) -> ScheduleClaim {
@@ -23,12 +25,18 @@ fn claim(workflow: &str, instant: i64, holder: &str) -> ScheduleClaim {
         workflow: workflow.to_owned(),
         instant: Timestamp::from_millis(instant),
         holder: holder.to_owned(),
+        run: format!("{workflow}-{instant}-{holder}"),
+        may_overlap: true,
         at: Timestamp::from_millis(instant + 5),
     }
 }
 
 async fn ask(leases: &impl ScheduleLeases, workflow: &str, instant: i64, holder: &str) -> bool {
-    leases.claim(&claim(workflow, instant, holder)).await.expect("leases")
+    match leases.claim(&claim(workflow, instant, holder)).await.expect("leases") {
+        ClaimAnswer::Given => true,
+        ClaimAnswer::Elsewhere => false,
+        ClaimAnswer::Overlaps => panic!("runs of it may overlap"),
+    }
 }
 
 async fn gives_an_instant_to_one_holder(leases: impl ScheduleLeases) {
@@ -45,7 +53,7 @@ async fn gives_an_instant_to_one_of_many(leases: impl ScheduleLeases + 'static) 
         let asking: Vec<_> = (0..8)
             .map(|holder| {
                 let leases = Arc::clone(&leases);
-                tokio::spawn(async move { ask(&*leases, "w", instant, &format!("holder {holder}")).await })
+                tokio::spawn(async move { ask(&*leases, "w", instant, &format!("holder-{holder}")).await })
             })
             .collect();
         let mut winners = 0;
@@ -83,4 +91,36 @@ async fn forgets_what_is_old(leases: impl ScheduleLeases) {
     let mut latest = latest(&leases).await;
     latest.sort_unstable();
     assert_eq!(latest, [("v".to_owned(), 500), ("w".to_owned(), 3_000)], "what fired last is known for ever");
+}
+
+/// What is there to be taken over, by workflow and instant.
+pub(super) async fn abandoned(leases: &impl ScheduleLeases, since: i64) -> Vec<(String, i64)> {
+    let abandoned = leases.abandoned(Timestamp::from_millis(since)).await.expect("leases");
+    abandoned.into_iter().map(|claim| (claim.workflow, claim.instant.as_millis())).collect()
+}
+
+async fn gives_what_was_given_up_to_others(leases: impl ScheduleLeases) {
+    for instant in [1_000, 2_000, 3_000] {
+        assert!(ask(&leases, "w", instant, "one").await);
+    }
+    assert_eq!(abandoned(&leases, 0).await, [], "its holder lives");
+    for instant in [2_000, 1_000] {
+        leases.give_up(&claim("w", instant, "two"), GivenUp::ForOthers).await.expect("leases");
+        assert!(!ask(&leases, "w", instant, "two").await, "it was not two's to give up");
+        leases.give_up(&claim("w", instant, "one"), GivenUp::ForOthers).await.expect("leases");
+    }
+    assert_eq!(abandoned(&leases, 0).await, [("w".to_owned(), 1_000), ("w".to_owned(), 2_000)]);
+    assert_eq!(abandoned(&leases, 1_001).await, [("w".to_owned(), 2_000)]);
+    assert!(ask(&leases, "w", 1_000, "two").await);
+    assert!(!ask(&leases, "w", 1_000, "three").await, "one takes it over");
+    assert!(!ask(&leases, "w", 1_000, "one").await, "it has given it up");
+    assert!(ask(&leases, "w", 2_000, "one").await, "it may try again");
+    assert_eq!(abandoned(&leases, 0).await, []);
+}
+
+async fn gives_nobody_what_was_given_up_for_good(leases: impl ScheduleLeases) {
+    assert!(ask(&leases, "w", 1_000, "one").await);
+    leases.give_up(&claim("w", 1_000, "one"), GivenUp::ForGood).await.expect("leases");
+    assert_eq!(abandoned(&leases, 0).await, []);
+    assert!(!ask(&leases, "w", 1_000, "two").await);
 }

@@ -4,23 +4,55 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    ports::{LeaseError, ScheduleClaim, ScheduleLeases},
+    ports::{AbandonedClaim, ClaimAnswer, GivenUp, LeaseError, ScheduleClaim, ScheduleLeases},
     time::Timestamp,
 };
 
 use super::lock;
 
-/// Leases in memory. Panics on a claim without a holder.
+/// Leases in memory, of holders that all live and whose runs end at once. Panics on a claim without a holder or a run.
 #[derive(Debug, Default)]
-pub struct MemoryLeases(Mutex<BTreeMap<(String, Timestamp), ScheduleClaim>>);
+pub struct MemoryLeases(Mutex<BTreeMap<(String, Timestamp), Claim>>);
+
+#[derive(Debug)]
+struct Claim {
+    claim: ScheduleClaim,
+    given_up: Option<GivenUp>,
+}
 
 #[async_trait]
 impl ScheduleLeases for MemoryLeases {
-    async fn claim(&self, claim: &ScheduleClaim) -> Result<bool, LeaseError> {
+    async fn claim(&self, claim: &ScheduleClaim) -> Result<ClaimAnswer, LeaseError> {
         assert!(!claim.holder.is_empty(), "a claim without a holder");
+        assert!(!claim.run.is_empty(), "a claim without a run");
         let mut claims = lock(&self.0);
-        let kept = claims.entry((claim.workflow.clone(), claim.instant)).or_insert_with(|| claim.clone());
-        Ok(kept.holder == claim.holder)
+        let new = || Claim { claim: claim.clone(), given_up: None };
+        let kept = claims.entry((claim.workflow.clone(), claim.instant)).or_insert_with(new);
+        if kept.given_up == Some(GivenUp::ForOthers) {
+            *kept = new();
+        }
+        Ok(if kept.claim.holder == claim.holder { ClaimAnswer::Given } else { ClaimAnswer::Elsewhere })
+    }
+
+    async fn abandoned(&self, since: Timestamp) -> Result<Vec<AbandonedClaim>, LeaseError> {
+        let claims = lock(&self.0);
+        let given_up = claims.values().filter(|claim| claim.given_up == Some(GivenUp::ForOthers));
+        let mut abandoned: Vec<AbandonedClaim> = given_up
+            .map(|Claim { claim, .. }| AbandonedClaim { instant: claim.instant, workflow: claim.workflow.clone() })
+            .filter(|claim| claim.instant >= since)
+            .collect();
+        abandoned.sort_unstable();
+        Ok(abandoned)
+    }
+
+    async fn give_up(&self, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), LeaseError> {
+        let mut claims = lock(&self.0);
+        if let Some(kept) = claims.get_mut(&(claim.workflow.clone(), claim.instant))
+            && (&kept.claim.holder, &kept.claim.run) == (&claim.holder, &claim.run)
+        {
+            kept.given_up = Some(given_up);
+        }
+        Ok(())
     }
 
     async fn latest(&self) -> Result<Vec<(String, Timestamp)>, LeaseError> {
@@ -32,7 +64,7 @@ impl ScheduleLeases for MemoryLeases {
         let latest: BTreeMap<String, Timestamp> = self.latest().await?.into_iter().collect();
         let mut claims = lock(&self.0);
         let all = claims.len();
-        claims.retain(|(workflow, instant), claim| claim.at >= before || latest.get(workflow) == Some(instant));
+        claims.retain(|(workflow, instant), kept| kept.claim.at >= before || latest.get(workflow) == Some(instant));
         Ok((all - claims.len()) as u64)
     }
 }

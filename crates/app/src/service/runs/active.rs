@@ -2,11 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use mangrove_domain::{
-    ports::{Clock, RunStore},
+    ports::{CancellationRequest, Clock, RunStore},
     problem::{Code, Problem},
     run::RunRecord,
 };
@@ -33,14 +37,19 @@ use crate::{
 pub(in crate::service) struct ActiveRuns {
     runs: Mutex<BTreeMap<String, Arc<LiveRun>>>,
     feed: broadcast::Sender<RunEvent>,
+    /// True while somebody looks for what other processes want of these runs.
+    is_watched: AtomicBool,
 }
+
+/// How often is looked for what other processes want.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// How many events a subscriber of all runs may be behind before it misses the oldest.
 const KEPT_EVENTS: usize = 1_024;
 
 impl Default for ActiveRuns {
     fn default() -> Self {
-        Self { runs: Mutex::default(), feed: broadcast::Sender::new(KEPT_EVENTS) }
+        Self { runs: Mutex::default(), feed: broadcast::Sender::new(KEPT_EVENTS), is_watched: AtomicBool::new(false) }
     }
 }
 
@@ -108,6 +117,7 @@ impl ActiveRuns {
         };
         let id = recorded.record().id.clone();
         self.runs().insert(id.clone(), Arc::clone(&live));
+        self.watch(&runs);
         // Whoever asked may be gone; the run is on record and begins.
         let _ = started.send(Ok(id.clone()));
         let work: JoinHandle<Result<RunRecord, NotRecorded>> = tokio::spawn({
@@ -119,6 +129,43 @@ impl ActiveRuns {
             Err(error) => self.end_after_panic(&live, error, &environment, runs.as_ref(), clock.as_ref()).await,
         }
         self.runs().remove(&id);
+    }
+
+    /// Ends the runs that other processes want ended, as long as there are any.
+    fn watch(self: &Arc<Self>, runs: &Arc<dyn RunStore>) {
+        if self.is_watched.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (active, runs) = (Arc::clone(self), Arc::clone(runs));
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+                if active.is_idle() {
+                    return;
+                }
+                let requests = runs.requested_cancellations().await.unwrap_or_else(|error| {
+                    tracing::debug!(%error, "what other processes want of the runs of this one is not known");
+                    Vec::new()
+                });
+                for CancellationRequest { run, reason } in requests {
+                    let Some(run) = active.get(&run) else { continue };
+                    match reason {
+                        Some(reason) => run.cancel_because(reason),
+                        None => run.cancel(),
+                    }
+                }
+            }
+        });
+    }
+
+    /// True if there are no runs, and nobody watches them any more.
+    fn is_idle(&self) -> bool {
+        if !self.runs().is_empty() {
+            return false;
+        }
+        self.is_watched.store(false, Ordering::Release);
+        // One that began at this moment has found that somebody watches.
+        self.runs().is_empty() || self.is_watched.swap(true, Ordering::AcqRel)
     }
 
     async fn end_after_panic(

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use mangrove_domain::{
     document::Node,
     json::Json,
-    ports::RunFilter,
+    ports::{CancellationRequest, RunFilter},
     problem::{Problem, Severity},
     run::{RunHeader, RunLookup, RunRecord},
     vault,
@@ -193,6 +193,15 @@ impl Service {
     #[must_use]
     pub fn cancel_run_because(&self, id: &str, reason: &str) -> bool {
         self.active.get(id).map(|run| run.cancel_because(reason)).is_some()
+    }
+
+    /// Asks the process that has a run to end it, wherever that is; false if nobody has it. The identifier is a whole one.
+    ///
+    /// # Errors
+    /// The history cannot be written, or this service has none.
+    pub async fn request_cancellation(&self, id: &str, reason: Option<&str>) -> Result<bool, ServiceError> {
+        let request = CancellationRequest { run: id.to_owned(), reason: reason.map(str::to_owned) };
+        Ok(self.run_store()?.request_cancellation(&request).await?)
     }
 
     /// True if the configuration in force speaks of this driver.

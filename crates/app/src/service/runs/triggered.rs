@@ -34,6 +34,8 @@ pub struct StartTriggered {
     pub webhook: Option<Json>,
     /// The workflow as it was read last while its file was in order: it runs if that file cannot be used now.
     pub last_good: Option<Arc<Workflow>>,
+    /// The identifier that the run will have; `None` for a new one.
+    pub run: Option<String>,
 }
 
 /// A run that a trigger starts, as far as it is known before anything of it happens.
@@ -89,11 +91,11 @@ impl Service {
 
     async fn begin_prepared(&self, prepared: PreparedRun) -> Result<StartedRun, RunError> {
         let PreparedRun { engine, library, in_force: InForce { workflow, file_problem }, start, .. } = prepared;
-        let StartTriggered { trigger, webhook, .. } = start;
+        let StartTriggered { trigger, webhook, run, .. } = start;
         let environment = self.expression_environment();
         let inputs = self.trigger_inputs(&workflow, webhook, &environment, self.vaults()?).await?;
         let file = workflow.file.clone();
-        let request = RunRequest { file_problem, ..RunRequest::new(workflow, inputs, trigger) };
+        let request = RunRequest { id: run, file_problem, ..RunRequest::new(workflow, inputs, trigger) };
         self.begin(engine, library, &file, request, environment).await
     }
 

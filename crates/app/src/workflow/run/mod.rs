@@ -311,7 +311,7 @@ impl Engine {
         let models = caller.models.map_or_else(|| models_of(library), Arc::clone);
         let workflow = self.evaluated(&models, &workflow, &inputs, environment).await?;
         let record = RunRecord {
-            id: self.services.entropy.identifier(),
+            id: request.id.unwrap_or_else(|| self.services.entropy.identifier()),
             name: workflow.name.value.clone(),
             // A single method has no workflow that anybody knows.
             workflow_id: Some(workflow.id.clone()).filter(|id| !id.is_empty()),

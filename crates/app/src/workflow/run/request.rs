@@ -57,6 +57,8 @@ pub struct RunRequest {
     pub inputs_written: Option<Node>,
     /// Who or what starts it: `command-line`, `schedule`, ….
     pub trigger: String,
+    /// The identifier that it will have; `None` for a new one.
+    pub id: Option<String>,
     /// What else is wanted of it.
     pub options: RunOptions,
     /// Why the file of the workflow cannot be used now, if this is the workflow as it was before.
@@ -68,7 +70,7 @@ impl RunRequest {
     #[must_use]
     pub fn new(workflow: Arc<Workflow>, inputs: Json, trigger: String) -> Self {
         let options = RunOptions::default();
-        Self { workflow, inputs, inputs_written: None, trigger, options, file_problem: None }
+        Self { workflow, inputs, inputs_written: None, trigger, id: None, options, file_problem: None }
     }
 }
 

@@ -76,6 +76,7 @@ pub(super) async fn receive(
         trigger: "webhook".to_owned(),
         webhook: Some(payload),
         last_good: Some(Arc::clone(workflow)),
+        run: None,
     };
     let (sender, begun) = oneshot::channel();
     let entered = webhooks.enter(&route);

@@ -21,7 +21,7 @@ use crate::stored::StoredFailure;
 
 /// Why a stored record is none.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ParseError {
+pub(crate) enum ParseError {
     /// Not the JSON document that was written.
     #[error("{0}")]
     Json(serde_json::Error),
@@ -173,7 +173,7 @@ struct StoredProvenance {
 }
 
 /// The document of a record, without its steps.
-pub(super) fn to_json(record: &RunRecord) -> String {
+pub(crate) fn to_json(record: &RunRecord) -> String {
     let stored = StoredRun {
         id: record.id.clone(),
         name: record.name.clone(),
@@ -205,7 +205,7 @@ fn store_job(job: &JobRecord) -> StoredJob {
 }
 
 /// The document of a step.
-pub(super) fn step_to_json(step: &StepRecord) -> String {
+pub(crate) fn step_to_json(step: &StepRecord) -> String {
     serde_json::to_string(&store_step(step)).unwrap_or_default()
 }
 
@@ -293,7 +293,7 @@ fn store_provenance(provenance: &Provenance) -> StoredProvenance {
 }
 
 /// The record of a document and of those of its steps, each with the place of its job, in their order.
-pub(super) fn parse(json: &str, steps: &[(usize, String)]) -> Result<RunRecord, ParseError> {
+pub(crate) fn parse(json: &str, steps: &[(usize, String)]) -> Result<RunRecord, ParseError> {
     let mut record = parse_document(json)?;
     // Those in the record itself were written before these.
     if !steps.is_empty() {

@@ -1,0 +1,205 @@
+//! Who starts which scheduled run, of all processes that share a database.
+
+use std::sync::PoisonError;
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    ports::{AbandonedClaim, ClaimAnswer, GivenUp, LeaseError, RunStoreError, ScheduleClaim, ScheduleLeases},
+    time::Timestamp,
+};
+use sqlx::{Connection as _, PgConnection};
+
+use super::PostgresRuns;
+use crate::postgres::{PostgresError, text};
+
+/// How many claims are given at once.
+const GIVEN_AT_ONCE: i64 = 1_000;
+
+/// True of a row of `schedule_claims` that is for a run which is not on record, and whose process is gone or gave it up; the
+/// lease in seconds is `$1`.
+const IS_ABANDONED: &str = "schedule_claims.run IS NOT NULL AND NOT schedule_claims.is_begun \
+    AND NOT EXISTS (SELECT 1 FROM processes WHERE processes.id = schedule_claims.process \
+    AND processes.seen_at > clock_timestamp() - make_interval(secs => $1))";
+
+impl PostgresRuns {
+    async fn claim_once(
+        &self,
+        connection: &mut PgConnection,
+        claim: &ScheduleClaim,
+    ) -> Result<Option<ClaimAnswer>, PostgresError> {
+        let failed = self.failed("write");
+        let mut transaction = connection.begin().await.map_err(&failed)?;
+        if !claim.may_overlap {
+            // Of two that ask for instants of one workflow, the second sees what the first one got.
+            let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('mangrove schedule ' || $1, 0))");
+            lock.bind(text::storable(&claim.workflow)).execute(&mut *transaction).await.map_err(&failed)?;
+        }
+        let answer = self.claim_in(&mut transaction, claim).await.map_err(&failed)?;
+        transaction.commit().await.map_err(&failed)?;
+        Ok(Some(answer))
+    }
+
+    async fn claim_in(&self, connection: &mut PgConnection, claim: &ScheduleClaim) -> Result<ClaimAnswer, sqlx::Error> {
+        let held: Option<(String, bool)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT holder, {IS_ABANDONED} FROM schedule_claims WHERE workflow = $2 AND instant_millis = $3"
+        )))
+        .bind(self.0.lease.as_secs_f64())
+        .bind(text::storable(&claim.workflow))
+        .bind(claim.instant.as_millis())
+        .fetch_optional(&mut *connection)
+        .await?;
+        match &held {
+            // It may not have heard the answer.
+            Some((holder, _)) if *text::stored(holder) == claim.holder => return Ok(ClaimAnswer::Given),
+            Some((_, false)) => return Ok(ClaimAnswer::Elsewhere),
+            Some((_, true)) | None => {}
+        }
+        if !claim.may_overlap && self.overlaps(&mut *connection, claim).await? {
+            return Ok(ClaimAnswer::Overlaps);
+        }
+        // Whoever loses against somebody at the same moment writes nothing.
+        let written = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "INSERT INTO schedule_claims (workflow, instant_millis, holder, claimed_millis, run, process) \
+             VALUES ($2, $3, $4, $5, $6, $7) ON CONFLICT (workflow, instant_millis) DO UPDATE \
+             SET holder = excluded.holder, claimed_millis = excluded.claimed_millis, run = excluded.run, process = excluded.process \
+             WHERE {IS_ABANDONED}"
+        )))
+        .bind(self.0.lease.as_secs_f64())
+        .bind(text::storable(&claim.workflow))
+        .bind(claim.instant.as_millis())
+        .bind(text::storable(&claim.holder))
+        .bind(claim.at.as_millis())
+        .bind(text::storable(&claim.run))
+        .bind(&self.0.process)
+        .execute(connection)
+        .await?;
+        Ok(if written.rows_affected() > 0 { ClaimAnswer::Given } else { ClaimAnswer::Elsewhere })
+    }
+
+    /// True if another scheduled run of the workflow goes on, or is about to begin.
+    async fn overlaps(&self, connection: &mut PgConnection, claim: &ScheduleClaim) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM schedule_claims AS claims LEFT JOIN runs ON runs.id = claims.run \
+             JOIN processes ON processes.id = CASE WHEN runs.id IS NULL THEN claims.process ELSE runs.process END \
+             WHERE claims.workflow = $1 AND claims.run IS NOT NULL AND claims.instant_millis <> $2 \
+             AND processes.seen_at > clock_timestamp() - make_interval(secs => $3))",
+        )
+        .bind(text::storable(&claim.workflow))
+        .bind(claim.instant.as_millis())
+        .bind(self.0.lease.as_secs_f64())
+        .fetch_one(connection)
+        .await
+    }
+
+    async fn read_abandoned(
+        &self,
+        connection: &mut PgConnection,
+        since: Timestamp,
+    ) -> Result<Vec<(i64, String)>, sqlx::Error> {
+        sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT instant_millis, workflow FROM schedule_claims WHERE instant_millis >= $2 AND {IS_ABANDONED} \
+             ORDER BY instant_millis, workflow LIMIT $3"
+        )))
+        .bind(self.0.lease.as_secs_f64())
+        .bind(since.as_millis())
+        .bind(GIVEN_AT_ONCE)
+        .fetch_all(connection)
+        .await
+    }
+}
+
+async fn give_up(connection: &mut PgConnection, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), sqlx::Error> {
+    let statement = match given_up {
+        GivenUp::ForOthers => "UPDATE schedule_claims SET process = NULL, holder = ''",
+        GivenUp::ForGood => "UPDATE schedule_claims SET run = NULL",
+    };
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "{statement} WHERE workflow = $1 AND instant_millis = $2 AND holder = $3 AND run = $4"
+    )))
+    .bind(text::storable(&claim.workflow))
+    .bind(claim.instant.as_millis())
+    .bind(text::storable(&claim.holder))
+    .bind(text::storable(&claim.run))
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+async fn latest(connection: &mut PgConnection) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    sqlx::query_as("SELECT workflow, max(instant_millis) FROM schedule_claims GROUP BY workflow ORDER BY workflow")
+        .fetch_all(connection)
+        .await
+}
+
+async fn sweep(connection: &mut PgConnection, before: Timestamp) -> Result<u64, sqlx::Error> {
+    let removed = sqlx::query(
+        "DELETE FROM schedule_claims AS old WHERE old.claimed_millis < $1 AND old.instant_millis < \
+         (SELECT max(latest.instant_millis) FROM schedule_claims AS latest WHERE latest.workflow = old.workflow)",
+    );
+    Ok(removed.bind(before.as_millis()).execute(connection).await?.rows_affected())
+}
+
+#[async_trait]
+impl ScheduleLeases for PostgresRuns {
+    async fn claim(&self, asked: &ScheduleClaim) -> Result<ClaimAnswer, LeaseError> {
+        // Whoever has a claim must be known to live.
+        self.announce().await.map_err(|RunStoreError { operation, fault }| LeaseError { operation, fault })?;
+        let answered = self.0.tables.change("write", async |mut link| {
+            let answered = self.claim_once(&mut link, asked).await;
+            (link, answered)
+        });
+        let answered = answered.await.map_err(|cause| LeaseError { operation: "write", fault: cause.into_fault() })?;
+        let answer = answered.unwrap_or(ClaimAnswer::Elsewhere);
+        if answer == ClaimAnswer::Given {
+            let mut claimed = self.0.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+            claimed.insert(asked.run.clone(), asked.clone());
+        }
+        Ok(answer)
+    }
+
+    async fn abandoned(&self, since: Timestamp) -> Result<Vec<AbandonedClaim>, LeaseError> {
+        let found = self.0.tables.run("read", async |mut link| {
+            let found = self.read_abandoned(&mut link, since).await.map_err(self.failed("read"));
+            (link, found)
+        });
+        let found = found.await.map_err(|cause| LeaseError { operation: "read", fault: cause.into_fault() })?;
+        let given = |(instant, workflow): (i64, String)| AbandonedClaim {
+            instant: Timestamp::from_millis(instant),
+            workflow: text::stored(&workflow).into_owned(),
+        };
+        Ok(found.into_iter().map(given).collect())
+    }
+
+    async fn give_up(&self, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), LeaseError> {
+        self.0.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&claim.run);
+        let written = self.0.tables.change("write", async |mut link| {
+            let written = give_up(&mut link, claim, given_up).await.map_err(self.failed("write"));
+            (link, written)
+        });
+        written.await.map_err(|cause| LeaseError { operation: "write", fault: cause.into_fault() })
+    }
+
+    async fn latest(&self) -> Result<Vec<(String, Timestamp)>, LeaseError> {
+        let found: Result<Vec<(String, i64)>, PostgresError> = self
+            .0
+            .tables
+            .run("read", async |mut link| {
+                let found = latest(&mut link).await.map_err(self.failed("read"));
+                (link, found)
+            })
+            .await;
+        let found = found.map_err(|cause| LeaseError { operation: "read", fault: cause.into_fault() })?;
+        let told = |(workflow, instant): (String, i64)| {
+            (text::stored(&workflow).into_owned(), Timestamp::from_millis(instant))
+        };
+        Ok(found.into_iter().map(told).collect())
+    }
+
+    async fn sweep(&self, before: Timestamp) -> Result<u64, LeaseError> {
+        let removed = self.0.tables.change("sweep", async |mut link| {
+            let removed = sweep(&mut link, before).await.map_err(self.failed("sweep"));
+            (link, removed)
+        });
+        removed.await.map_err(|cause| LeaseError { operation: "sweep", fault: cause.into_fault() })
+    }
+}

@@ -1,0 +1,420 @@
+//! A history of runs that several machines share, kept by each of them for its own runs first (`design/decisions/0014`).
+//!
+//! What a run does is on the disk of its machine before it goes on, as without a server, and is sent to the server soon after.
+//! So a machine that has lost its database goes on running, and what it did is known to all once the database is back. Only the
+//! first record of a run that was claimed waits for the server: nobody else may start it afterwards.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use mangrove_domain::{
+    failure::Fault,
+    ports::{
+        AbandonedClaim, CancellationRequest, ClaimAnswer, GivenUp, LeaseError, RunFilter, RunStore, RunStoreError,
+        ScheduleClaim, ScheduleLeases,
+    },
+    problem::Code,
+    run::{RunHeader, RunLookup, RunProblem, RunRecord, RunStatus},
+    time::Timestamp,
+};
+use tokio::{
+    sync::{Notify, watch},
+    time::{sleep, timeout},
+};
+
+use crate::{postgres::PostgresRuns, runs::DeferredRuns};
+
+/// How long the end of a run waits until the server knows it. The process may end after that.
+const WAIT_FOR_THE_END: Duration = Duration::from_secs(2);
+/// How long a question may take the server before the answer is what this machine knows.
+const WAIT_FOR_AN_ANSWER: Duration = Duration::from_secs(2);
+/// How long what goes on is gathered before it is sent.
+const GATHERED: Duration = Duration::from_millis(200);
+/// Between attempts to send while the server is not there, or while another process has what is to be sent.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(2);
+/// How often something is sent that another process has: as long as it takes to notice that this one is gone.
+const MOST_REFUSALS: u32 = 15;
+/// How many of the latest runs are compared with what the server has when the first one is sent.
+const COMPARED: u32 = 1_000;
+
+/// The history of the runs of this machine, and of all that share a server.
+#[derive(Clone, Debug)]
+pub struct SharedRuns(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    local: Arc<DeferredRuns>,
+    shared: PostgresRuns,
+    state: Mutex<State>,
+    is_sending: AtomicBool,
+    /// Wakes whoever sends.
+    wanted: Arc<Notify>,
+    /// The same for what somebody waits for.
+    urgent: Arc<Notify>,
+    /// Counts what was sent.
+    sent: watch::Sender<u64>,
+    /// True while the server did not answer when it was asked last.
+    is_alone: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What is to be sent.
+    unsent: BTreeMap<String, Unsent>,
+    /// The runs that go on in this process.
+    ours: BTreeSet<String>,
+    /// The runs that have ended here and to which something is still to be added.
+    held: BTreeSet<String>,
+}
+
+/// A record that is to be sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unsent {
+    /// Counts how often it was written since it was sent last.
+    writes: u64,
+    /// How often it was refused.
+    refusals: u32,
+}
+
+impl SharedRuns {
+    /// The runs of this machine in `local`, and those of all in `shared`.
+    #[must_use]
+    pub fn new(local: Arc<DeferredRuns>, shared: PostgresRuns) -> Self {
+        Self(Arc::new(Inner {
+            local,
+            shared,
+            state: Mutex::default(),
+            is_sending: AtomicBool::new(false),
+            wanted: Arc::default(),
+            urgent: Arc::default(),
+            sent: watch::Sender::new(0),
+            is_alone: AtomicBool::new(false),
+        }))
+    }
+
+    /// Has a run sent as it is on record here.
+    fn send(&self, run: &str) {
+        self.0.state().unsent.entry(run.to_owned()).or_default().writes += 1;
+        self.begin_sending();
+        self.0.wanted.notify_one();
+    }
+
+    fn begin_sending(&self) {
+        if !self.0.is_sending.swap(true, Ordering::AcqRel) {
+            let (wanted, urgent) = (Arc::clone(&self.0.wanted), Arc::clone(&self.0.urgent));
+            tokio::spawn(go_on(Arc::downgrade(&self.0), wanted, urgent));
+        }
+    }
+
+    /// Waits a little until the run is sent.
+    async fn sent(&self, run: &str) {
+        self.0.urgent.notify_one();
+        let mut sent = self.0.sent.subscribe();
+        let is_sent = sent.wait_for(|_| !self.0.state().unsent.contains_key(run));
+        if timeout(WAIT_FOR_THE_END, is_sent).await.is_err() {
+            tracing::debug!(run, "the end of a run could not be told to the server yet");
+        }
+    }
+
+    /// Says that a run did not begin whose first record the server has.
+    async fn take_back(&self, record: &RunRecord, error: &RunStoreError) {
+        let problem = RunProblem::new(error.fault.code, format!("the run did not begin: {error}"));
+        let ended = record.clone().broken_off(record.started_at, RunStatus::Failed, &problem);
+        if let Err(error) = self.0.shared.save(&ended).await {
+            tracing::warn!(run = %record.id, %error, "that a run did not begin is known here only");
+        }
+    }
+
+    /// What the server says; `None` if it does not answer soon. While it is known not to answer nobody waits for it: whoever sends
+    /// looks for it again and again.
+    async fn ask<T>(&self, question: impl Future<Output = Result<T, RunStoreError>>) -> Option<T> {
+        if self.0.is_alone.load(Ordering::Relaxed) {
+            return None;
+        }
+        let answer = timeout(WAIT_FOR_AN_ANSWER, question).await.unwrap_or_else(|_| {
+            let message = format!("the server did not answer within {} s", WAIT_FOR_AN_ANSWER.as_secs());
+            let fault = Fault::transient(Code::DATABASE_UNREACHABLE, "runs:silent", message);
+            Err(RunStoreError { operation: "read", fault })
+        });
+        let answer = self.0.noted(answer);
+        if answer.is_none() {
+            self.begin_sending();
+        }
+        answer
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn noted<T>(&self, answer: Result<T, RunStoreError>) -> Option<T> {
+        match answer {
+            Ok(answer) => {
+                if self.is_alone.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the runs of other machines are seen again");
+                }
+                Some(answer)
+            }
+            Err(error) => {
+                if !self.is_alone.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "only the runs of this machine are seen, and only it knows them, until the database answers");
+                }
+                None
+            }
+        }
+    }
+
+    /// Finds what the server does not know: runs of a process that was killed, and runs from before a server was there or lost
+    /// what it had.
+    async fn compare(&self) -> Result<(), RunStoreError> {
+        let newest = RunFilter { limit: Some(COMPARED), ..RunFilter::default() };
+        let local: Vec<RunHeader> =
+            self.local.list(&newest).await?.into_iter().filter(|header| !header.is_open()).collect();
+        let ids: Vec<&str> = local.iter().map(|header| header.id.as_str()).collect();
+        let known = self.shared.open_by_id(&ids).await?;
+        let mut state = self.state();
+        for header in &local {
+            if known.get(&header.id).is_none_or(|is_open| *is_open) {
+                state.unsent.entry(header.id.clone()).or_default();
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends everything that is to be sent; false if some of it has to wait.
+    async fn send_all(&self) -> bool {
+        let mut is_done = true;
+        let runs: Vec<(String, Unsent)> =
+            self.state().unsent.iter().map(|(run, unsent)| (run.clone(), *unsent)).collect();
+        for (run, before) in runs {
+            let sent = self.send_one(&run).await;
+            let is_refused = sent.as_ref().is_err_and(|error| error.fault.code == Code::RUN_TAKEN_OVER);
+            let refusals = before.refusals + u32::from(is_refused);
+            if let Err(error) = &sent
+                && is_refused
+                && refusals >= MOST_REFUSALS
+            {
+                tracing::warn!(run, %error, "what became of a run here is not told to other machines");
+            }
+            if sent.is_ok() || refusals >= MOST_REFUSALS {
+                let mut state = self.state();
+                // What was written meanwhile is sent once more.
+                if state.unsent.get(&run).is_some_and(|unsent| unsent.writes == before.writes) {
+                    state.unsent.remove(&run);
+                }
+                drop(state);
+                self.noted(Ok(()));
+                self.sent.send_modify(|sent| *sent += 1);
+                continue;
+            }
+            is_done = false;
+            if is_refused {
+                if let Some(unsent) = self.state().unsent.get_mut(&run) {
+                    unsent.refusals = refusals;
+                }
+            } else if self.noted(sent).is_none() {
+                return false;
+            }
+        }
+        is_done
+    }
+
+    async fn send_one(&self, run: &str) -> Result<(), RunStoreError> {
+        let Some(record) = self.local.get(run).await?.found().filter(|record| record.id == run) else { return Ok(()) };
+        let is_held = self.state().held.contains(run);
+        if is_held { self.shared.save_ended(&record).await } else { self.shared.save(&record).await }?;
+        let mut state = self.state();
+        if !record.is_open() && !is_held {
+            state.ours.remove(run);
+        }
+        Ok(())
+    }
+}
+
+/// Sends what is wanted, until nobody holds the history any more.
+async fn go_on(inner: Weak<Inner>, wanted: Arc<Notify>, urgent: Arc<Notify>) {
+    let mut is_compared = false;
+    loop {
+        let Some(inner) = inner.upgrade() else { return };
+        if !is_compared {
+            is_compared = inner.noted(inner.compare().await).is_some();
+        }
+        if inner.is_alone.load(Ordering::Relaxed) {
+            inner.noted(inner.shared.open_by_id(&[]).await);
+        }
+        let has_to_wait = !inner.send_all().await || !is_compared;
+        // A history that nobody holds any more is not kept for it: it looks now and then whether somebody does.
+        drop(inner);
+        if has_to_wait {
+            sleep(BETWEEN_ATTEMPTS).await;
+        } else if timeout(BETWEEN_ATTEMPTS, wanted.notified()).await.is_ok() {
+            let _ = timeout(GATHERED, urgent.notified()).await;
+        }
+    }
+}
+
+#[async_trait]
+impl RunStore for SharedRuns {
+    async fn save(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        let Inner { local, shared, .. } = &*self.0;
+        let is_claimed = shared.is_claimed(&record.id);
+        if is_claimed {
+            shared.save(record).await?;
+        }
+        if let Err(error) = local.save(record).await {
+            if is_claimed {
+                self.take_back(record, &error).await;
+            }
+            return Err(error);
+        }
+        {
+            let mut state = self.0.state();
+            state.held.remove(&record.id);
+            if record.is_open() {
+                state.ours.insert(record.id.clone());
+            }
+        }
+        self.send(&record.id);
+        if !record.is_open() {
+            self.sent(&record.id).await;
+        }
+        Ok(())
+    }
+
+    async fn save_under_way(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        if !record.is_open() {
+            return self.save(record).await;
+        }
+        self.0.local.save_under_way(record).await?;
+        self.0.state().ours.insert(record.id.clone());
+        self.send(&record.id);
+        Ok(())
+    }
+
+    async fn settle(&self) -> Result<(), RunStoreError> {
+        self.0.local.settle().await
+    }
+
+    async fn save_ended(&self, record: &RunRecord) -> Result<(), RunStoreError> {
+        self.0.local.save_ended(record).await?;
+        let mut state = self.0.state();
+        state.held.insert(record.id.clone());
+        state.ours.insert(record.id.clone());
+        drop(state);
+        self.send(&record.id);
+        Ok(())
+    }
+
+    /// Of several machines that do so at once, one writes: the server decides. One that it does not know yet is of this machine.
+    async fn replace(&self, before: &RunRecord, record: &RunRecord) -> Result<bool, RunStoreError> {
+        let Inner { local, shared, .. } = &*self.0;
+        self.sent(&before.id).await;
+        if shared.get(&before.id).await?.found().is_none_or(|known| known.id != before.id) {
+            let replaced = local.replace(before, record).await?;
+            if replaced {
+                self.send(&record.id);
+            }
+            return Ok(replaced);
+        }
+        if !shared.replace(before, record).await? {
+            return Ok(false);
+        }
+        local.save(record).await?;
+        if record.is_open() {
+            self.0.state().ours.insert(record.id.clone());
+        }
+        Ok(true)
+    }
+
+    async fn get(&self, id: &str) -> Result<RunLookup, RunStoreError> {
+        let here = self.0.local.get(id).await?;
+        let Some(there) = self.ask(self.0.shared.get(id)).await else { return Ok(here) };
+        Ok(match (here, there) {
+            (RunLookup::Found(here), RunLookup::Found(there)) if here.id == there.id => {
+                let state = self.0.state();
+                let is_newer = state.unsent.contains_key(&here.id) || state.ours.contains(&here.id);
+                RunLookup::Found(if is_newer { here } else { there })
+            }
+            // The whole identifier beats a start.
+            (RunLookup::Found(one), _) | (_, RunLookup::Found(one)) if one.id == id => RunLookup::Found(one),
+            (RunLookup::Unknown, found) | (found, RunLookup::Unknown) => found,
+            (RunLookup::Ambiguous | RunLookup::Found(_), RunLookup::Ambiguous | RunLookup::Found(_)) => {
+                RunLookup::Ambiguous
+            }
+        })
+    }
+
+    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {
+        let here = self.0.local.list(filter).await?;
+        let Some(there) = self.ask(self.0.shared.list(filter)).await else { return Ok(here) };
+        let mut all: BTreeMap<String, RunHeader> =
+            there.into_iter().map(|header| (header.id.clone(), header)).collect();
+        {
+            let state = self.0.state();
+            let is_newer =
+                |header: &RunHeader| state.unsent.contains_key(&header.id) || state.ours.contains(&header.id);
+            all.extend(here.into_iter().filter(is_newer).map(|header| (header.id.clone(), header)));
+        }
+        let mut headers: Vec<RunHeader> = all.into_values().collect();
+        headers.sort_by(|one, other| (other.started_at, &other.id).cmp(&(one.started_at, &one.id)));
+        headers.truncate(filter.limit.map_or(usize::MAX, |limit| limit as usize));
+        Ok(headers)
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        let here = self.0.local.forget(before).await?;
+        Ok(here.max(self.ask(self.0.shared.forget(before)).await.unwrap_or_default()))
+    }
+
+    async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunStoreError> {
+        let here = self.0.local.forget_lines(before).await?;
+        Ok(here.max(self.ask(self.0.shared.forget_lines(before)).await.unwrap_or_default()))
+    }
+
+    async fn request_cancellation(&self, request: &CancellationRequest) -> Result<bool, RunStoreError> {
+        if self.0.local.request_cancellation(request).await? {
+            return Ok(true);
+        }
+        self.0.shared.request_cancellation(request).await
+    }
+
+    async fn requested_cancellations(&self) -> Result<Vec<CancellationRequest>, RunStoreError> {
+        let mut requests = self.0.local.requested_cancellations().await?;
+        requests.extend(self.ask(self.0.shared.requested_cancellations()).await.unwrap_or_default());
+        Ok(requests)
+    }
+}
+
+#[async_trait]
+impl ScheduleLeases for SharedRuns {
+    async fn claim(&self, claim: &ScheduleClaim) -> Result<ClaimAnswer, LeaseError> {
+        self.0.shared.claim(claim).await
+    }
+
+    async fn abandoned(&self, since: Timestamp) -> Result<Vec<AbandonedClaim>, LeaseError> {
+        self.0.shared.abandoned(since).await
+    }
+
+    async fn give_up(&self, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), LeaseError> {
+        self.0.shared.give_up(claim, given_up).await
+    }
+
+    async fn latest(&self) -> Result<Vec<(String, Timestamp)>, LeaseError> {
+        // Whoever asks is about to start runs: what an earlier process left behind is sent now.
+        self.begin_sending();
+        self.0.shared.latest().await
+    }
+
+    async fn sweep(&self, before: Timestamp) -> Result<u64, LeaseError> {
+        self.0.shared.sweep(before).await
+    }
+}

@@ -1,0 +1,181 @@
+//! Histories of several machines over one server (decision 0014).
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use mangrove_domain::{
+    ports::{ClaimAnswer, GivenUp, RunFilter, RunStore, ScheduleClaim, ScheduleLeases as _},
+    problem::Code,
+    run::{RunRecord, RunStatus},
+    time::Timestamp,
+};
+use mangrove_infra::{
+    databases::SqliteDatabases,
+    postgres::{OpenMode, PostgresRuns},
+    shared_runs::SharedRuns,
+    store::LocalStore,
+};
+use mangrove_testkit::{
+    contract::{self, run_store::full_record},
+    postgres::PostgresServer,
+};
+use tempfile::TempDir;
+
+use crate::{LEASE, address, impatient, runs};
+
+/// Long enough for whatever one machine tells another in the background.
+const SOON: Duration = Duration::from_secs(30);
+
+/// The history of a machine with this state directory.
+fn machine(state: &Path, url: &str) -> SharedRuns {
+    std::fs::create_dir_all(state).expect("a directory");
+    let store = Arc::new(LocalStore::new(state.join("bundles")));
+    let databases =
+        SqliteDatabases::new(state.to_owned(), PathBuf::from(state), OpenMode::ReadWrite, false, store as Arc<_>);
+    let shared = PostgresRuns::with_limits(address(url), OpenMode::ReadWrite, impatient(), LEASE);
+    SharedRuns::new(Arc::new(databases.runs()), shared)
+}
+
+fn running(id: &str) -> RunRecord {
+    RunRecord { status: RunStatus::Running, finished_at: None, ..full_record(id) }
+}
+
+fn ended(id: &str) -> RunRecord {
+    RunRecord { status: RunStatus::Succeeded, ..full_record(id) }
+}
+
+fn claim(instant: i64, holder: &str) -> ScheduleClaim {
+    ScheduleClaim {
+        workflow: "w".to_owned(),
+        instant: Timestamp::from_millis(instant),
+        holder: holder.to_owned(),
+        run: format!("{holder}-{instant}"),
+        may_overlap: true,
+        at: Timestamp::from_millis(instant + 5),
+    }
+}
+
+/// The status of a run, as soon as it is this one.
+async fn becomes(store: &impl RunStore, id: &str, expected: Option<RunStatus>) {
+    let mut found = None;
+    let waited = tokio::time::timeout(SOON, async {
+        loop {
+            found = store.get(id).await.expect("looked").found().map(|record| record.status);
+            if found == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{id} is {found:?}, not {expected:?}");
+}
+
+#[tokio::test]
+async fn the_history_of_a_machine_keeps_the_contract() {
+    let server = PostgresServer::start();
+    let place = TempDir::new().expect("a directory");
+    contract::run_store::run(async || {
+        let state = TempDir::new_in(place.path()).expect("a directory").keep();
+        machine(&state, &server.fresh_url())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_runs_on_one_machine_is_seen_on_the_other() {
+    let server = PostgresServer::start();
+    let (place, url) = (TempDir::new().expect("a directory"), server.fresh_url());
+    let (one, two) = (machine(&place.path().join("one"), &url), machine(&place.path().join("two"), &url));
+    one.save(&running("01")).await.expect("saved");
+    becomes(&two, "01", Some(RunStatus::Running)).await;
+    assert!(!two.replace(&running("01"), &ended("01")).await.expect("looked"), "somebody has it");
+    one.save(&ended("01")).await.expect("saved");
+    assert_eq!(two.get("01").await.expect("looked").found(), Some(ended("01")), "its end waits for the server");
+    two.save(&ended("02")).await.expect("saved");
+    for machine in [&one, &two] {
+        let listed = machine.list(&RunFilter::default()).await.expect("headers");
+        assert_eq!(listed.iter().map(|header| header.id.as_str()).collect::<Vec<_>>(), ["02", "01"]);
+    }
+    // Whoever decides over a run that waits, decides for all.
+    let suspended = RunRecord { status: RunStatus::Suspended, ..running("03") };
+    one.save(&suspended).await.expect("saved");
+    assert!(two.replace(&suspended, &running("03")).await.expect("replaced"));
+    assert!(!one.replace(&suspended, &running("03")).await.expect("looked"), "it is another one by now");
+    becomes(&one, "03", Some(RunStatus::Running)).await;
+}
+
+#[tokio::test]
+async fn a_machine_without_its_server_goes_on_and_tells_the_rest_later() {
+    let mut server = PostgresServer::start();
+    let (place, url) = (TempDir::new().expect("a directory"), server.fresh_url());
+    let one = machine(&place.path().join("one"), &url);
+    one.save(&running("01")).await.expect("saved");
+    one.save(&running("02")).await.expect("saved");
+    becomes(&runs(&url), "02", Some(RunStatus::Running)).await;
+    server.stop();
+    for id in ["01", "03"] {
+        one.save(&running(id)).await.expect("it needs no server");
+        one.save(&ended(id)).await.expect("it needs no server");
+        assert_eq!(one.get(id).await.expect("looked").found(), Some(ended(id)));
+    }
+    assert_eq!(one.list(&RunFilter::default()).await.expect("headers").len(), 3);
+    server.start_again();
+    let other = machine(&place.path().join("two"), &url);
+    for id in ["01", "03"] {
+        becomes(&other, id, Some(RunStatus::Succeeded)).await;
+    }
+    becomes(&other, "02", Some(RunStatus::Running)).await;
+}
+
+/// Fault 39, among machines.
+#[tokio::test]
+async fn what_a_killed_process_left_behind_is_told_by_the_next_one() {
+    let server = PostgresServer::start();
+    let (place, database) = (TempDir::new().expect("a directory"), server.create_database());
+    let (state, url) = (place.path().join("one"), server.url(&database));
+    let killed = machine(&state, &url);
+    killed.save(&running("01")).await.expect("saved");
+    let other = runs(&url);
+    becomes(&other, "01", Some(RunStatus::Running)).await;
+    drop(killed);
+    let next = machine(&state, &url);
+    // As a daemon does at its start.
+    next.latest().await.expect("claims");
+    becomes(&other, "01", Some(RunStatus::Interrupted)).await;
+    let stored = || server.sql(&database, "SELECT status FROM mangrove_runs.runs");
+    let told = async {
+        while stored() != "interrupted" {
+            tokio::time::sleep(LEASE / 10).await;
+        }
+    };
+    tokio::time::timeout(SOON, told).await.expect("it is not only shown, but told");
+}
+
+/// Whoever was stopped for so long that others took over does not begin what they began.
+#[tokio::test]
+async fn of_a_late_holder_and_whoever_took_over_one_begins() {
+    let server = PostgresServer::start();
+    let (place, database) = (TempDir::new().expect("a directory"), server.create_database());
+    let url = server.url(&database);
+    let (late, next) = (machine(&place.path().join("late"), &url), machine(&place.path().join("next"), &url));
+    for instant in [1_000, 2_000, 3_000] {
+        assert_eq!(late.claim(&claim(instant, "late")).await.expect("asked"), ClaimAnswer::Given);
+    }
+    late.save(&running("late-2000")).await.expect("it begins in time");
+    assert_eq!(next.claim(&claim(1_000, "next")).await.expect("asked"), ClaimAnswer::Elsewhere);
+    server.sql(&database, "DELETE FROM mangrove_runs.processes");
+    for (instant, answer) in [(1_000, ClaimAnswer::Given), (2_000, ClaimAnswer::Elsewhere), (3_000, ClaimAnswer::Given)]
+    {
+        server.sql(&database, "DELETE FROM mangrove_runs.processes WHERE seen_at IS NOT NULL");
+        assert_eq!(next.claim(&claim(instant, "next")).await.expect("asked"), answer, "{instant}");
+    }
+    let refused = late.save(&running("late-1000")).await.expect_err("it was taken over");
+    assert_eq!(refused.fault.code, Code::RUN_TAKEN_OVER, "{refused}");
+    assert_eq!(late.get("late-1000").await.expect("looked").found(), None, "it is on record nowhere");
+    next.save(&running("next-1000")).await.expect("it has the instant");
+    next.give_up(&claim(3_000, "next"), GivenUp::ForOthers).await.expect("told");
+    assert_eq!(late.claim(&claim(3_000, "late")).await.expect("asked"), ClaimAnswer::Given, "for whoever asks next");
+}
