@@ -1,5 +1,7 @@
 //! The command line as the client of a daemon: the same output as on the repository itself.
 
+use std::{process::Stdio, time::Duration};
+
 use serde_json::Value;
 
 use crate::{
@@ -182,6 +184,28 @@ fn a_run_whose_time_is_up_says_so_also_where_a_daemon_carries_it_out() {
         assert!(output.code == 1 && output.stdout.contains(words), "{output:?}");
         assert!(!output.stdout.contains("from outside"), "{output:?}");
     }
+}
+
+/// Its own process finds out, whoever asks, and wherever from.
+#[test]
+fn a_run_of_another_process_is_cancelled() {
+    let sandbox = with_commands("");
+    let mut process = sandbox.command();
+    process.args(["workflow", "run", "slow"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut process = process.spawn().expect("the program starts");
+    let id = (0..600).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        let runs = sandbox.json(&["run", "list"]);
+        let run = runs["runs"].as_array()?.first()?;
+        Some(run["runId"].as_str().filter(|_| run["status"] == "running")?.to_owned())
+    });
+    let id = id.expect("a run that goes on");
+    let asked = sandbox.run(&["run", "cancel", &id]);
+    assert!(asked.code == 0 && asked.stderr.contains("Cancelling slow"), "{asked}");
+    assert_eq!(process.wait().expect("it ends").code(), Some(1));
+    assert_eq!(sandbox.json(&["run", "show", &id])["status"], "cancelled");
+    let again = sandbox.run(&["run", "cancel", &id]);
+    assert!(again.code == 1 && again.stderr.contains("has ended already: cancelled"), "{again}");
 }
 
 #[test]

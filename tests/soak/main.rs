@@ -9,6 +9,7 @@ mod crowd;
 mod daemon;
 mod disk;
 mod files;
+mod fleet;
 mod kills;
 mod network;
 mod repository;
@@ -58,6 +59,7 @@ const DRILLS: &[Drill] = &[
     Drill { name: "dropped-packets", run: |random, _| network::dropping(random) },
     Drill { name: "one-cause", run: |_, extent| cause::run(extent) },
     Drill { name: "api", run: api::run },
+    Drill { name: "fleet", run: fleet::run },
     Drill { name: "daemon", run: daemon::run },
 ];
 

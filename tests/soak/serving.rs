@@ -81,6 +81,11 @@ impl Serving {
         Ok(Held { bytes: kibibytes * 1_024, descriptors: fs::read_dir(directory.join("fd"))?.count() })
     }
 
+    /// Sends it a signal by its name.
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
+        self.running.as_ref().context("it has ended")?.signal(name)
+    }
+
     /// Kills it with all that it started, as a machine does that loses its power.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.running.take().context("it has ended")?.kill()?;

@@ -22,7 +22,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    abandoned_claims::AbandonedClaims,
     ending::Ending,
     event::{self, Event, Request, ScanAnswer, ScanFailed},
     http::EventLog,
@@ -79,7 +78,6 @@ pub(crate) struct Owner {
     watched: Watched,
     scheduled: ScheduledRuns,
     readings: Readings,
-    abandoned: AbandonedClaims,
     publications: broadcast::Receiver<Arc<Publication>>,
     upkeep: UpkeepTimer,
     last_tick: Instant,
@@ -113,7 +111,6 @@ impl Owner {
                 Arc::clone(&parts.events),
             ),
             readings: Readings::default(),
-            abandoned: AbandonedClaims::new(now),
             publications: parts.service.publications(),
             upkeep: UpkeepTimer::new(now, parts.options.first_upkeep, upkeep::chance(&parts.service)),
             last_tick: now,
@@ -138,6 +135,7 @@ impl Owner {
         loop {
             self.begin_look();
             if !self.is_stopping() && !self.is_repository_gone {
+                self.scheduled.look_for_abandoned(Instant::now());
                 self.scheduled.start_due();
             }
             status::note_scheduled(&self.parts.status, self.scheduled.load(), self.scheduled.next_due());
@@ -173,10 +171,7 @@ impl Owner {
             Event::SchedulesRead(read) => self.schedules_read(*read),
             Event::ScheduledRunStarted(number, run) => self.scheduled.started(number, &run),
             Event::ScheduledRunEnded(number, outcome) => self.scheduled.ended(number, outcome),
-            Event::ClaimsAbandoned(claims) => {
-                self.abandoned.ended(Instant::now());
-                self.scheduled.take_over(&claims);
-            }
+            Event::ClaimsAbandoned(claims) => self.scheduled.take_over(&claims, Instant::now()),
             Event::KeptUp(upkeep, duration) => self.kept_up(&upkeep, duration),
             Event::Request(request) => self.requested(request).await,
         }
@@ -446,9 +441,6 @@ impl Owner {
             self.next_rescan = now + self.parts.options.rescan;
             self.scans.want();
             self.read_schedules();
-        }
-        if !self.is_stopping() && self.scheduled.has_schedules() {
-            self.abandoned.look(now, &self.parts.service, &self.parts.sender);
         }
         self.keep_up(now);
         if self.ending.cancels(now) {

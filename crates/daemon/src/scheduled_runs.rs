@@ -18,9 +18,10 @@ use mangrove_domain::{
     time::Timestamp,
     workflow::{Overlap, Workflow},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
+    abandoned_claims::AbandonedClaims,
     event::Event,
     http::EventLog,
     kept_texts::KeptTexts,
@@ -50,6 +51,7 @@ pub(crate) struct ScheduledRuns {
     events: Arc<EventLog>,
     /// Names this process among those that share a state directory.
     holder: Arc<str>,
+    abandoned: AbandonedClaims,
 }
 
 impl ScheduledRuns {
@@ -60,7 +62,8 @@ impl ScheduledRuns {
         let scheduler = Scheduler::new(limits, entropy);
         let (last_good, broken, not_enabled) = (HashMap::new(), BTreeMap::new(), Vec::new());
         let kept_texts = KeptTexts::new(service.clone());
-        Self { service, sender, scheduler, last_good, broken, not_enabled, kept_texts, events, holder }
+        let abandoned = AbandonedClaims::new(Instant::now());
+        Self { service, sender, scheduler, last_good, broken, not_enabled, kept_texts, events, holder, abandoned }
     }
 
     /// Goes by these schedules from now on.
@@ -117,11 +120,6 @@ impl ScheduledRuns {
         self.last_good.iter().any(|(id, known)| !there.contains(id.as_str()) && is_gone(known))
     }
 
-    /// True if any workflow runs by itself.
-    pub(crate) fn has_schedules(&self) -> bool {
-        !self.last_good.is_empty()
-    }
-
     /// When something is due.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.scheduler.next_due()
@@ -142,8 +140,16 @@ impl ScheduledRuns {
         self.tell();
     }
 
-    /// Starts what other daemons claimed and did not begin, as soon as it may.
-    pub(crate) fn take_over(&mut self, abandoned: &[AbandonedClaim]) {
+    /// Looks for what other daemons claimed and did not begin, if it is time for that.
+    pub(crate) fn look_for_abandoned(&mut self, now: Instant) {
+        if !self.last_good.is_empty() {
+            self.abandoned.look(now, &self.service, &self.sender);
+        }
+    }
+
+    /// Starts what such a look has found, as soon as it may.
+    pub(crate) fn take_over(&mut self, abandoned: &[AbandonedClaim], now: Instant) {
+        self.abandoned.ended(now);
         for claim in abandoned {
             self.scheduler.take_over(&claim.workflow, claim.instant);
         }

@@ -1,0 +1,208 @@
+//! Several daemons over one PostgreSQL server, which die, stand still and lose it, and schedules that must fire exactly once.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    time::{Duration, Instant, SystemTime},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use fastrand::Rng;
+use mangrove_testkit::postgres::PostgresServer;
+
+use crate::{Extent, Outcome, repository::Repository, serving::Serving};
+
+const DAEMONS: usize = 3;
+
+/// Longer than a lease and the look for what its holder did not begin.
+const SETTLES_WITHIN: Duration = Duration::from_mins(1);
+
+/// How large the drill is.
+struct Size {
+    schedules: usize,
+    duration: Duration,
+    between_kills: Duration,
+    /// How long one daemon stands still, and everybody else takes it for dead; zero for not at all.
+    standstill: Duration,
+    database_restarts: u32,
+}
+
+impl Size {
+    fn of(extent: Extent) -> Self {
+        if extent.is_quick() {
+            let (duration, between_kills) = (Duration::from_secs(10), Duration::from_secs(3));
+            return Self { schedules: 6, duration, between_kills, standstill: Duration::ZERO, database_restarts: 1 };
+        }
+        let (duration, between_kills) = (Duration::from_mins(1), Duration::from_secs(5));
+        Self { schedules: 200, duration, between_kills, standstill: Duration::from_secs(18), database_restarts: 2 }
+    }
+}
+
+/// What was done to them.
+#[derive(Default)]
+struct Harm {
+    kills: u32,
+    standstills: u32,
+    restarts: u32,
+}
+
+pub(crate) fn run(random: &mut Rng, extent: Extent) -> Result<Outcome> {
+    let size = Size::of(extent);
+    let mut server = PostgresServer::start();
+    let database = server.create_database();
+    let effects = tempfile::tempdir()?;
+    let mut nodes = Vec::new();
+    for _ in 0..DAEMONS {
+        let mut node = Repository::new()?;
+        node.set_environment("MANGROVE_CATALOG", server.url(&database));
+        for number in 0..size.schedules {
+            let file = effects.path().join(number.to_string());
+            node.write(&format!("workflows/tick-{number}.yaml"), &workflow(number, &file.display().to_string()))?;
+        }
+        nodes.push(node);
+    }
+    nodes[0].run(&["scan"])?.expect(&[0])?;
+    let serve = |node: &Repository| Serving::start(node, &["--parallel-runs", "16"]);
+    let mut daemons = nodes.iter().map(|node| serve(node).map(Some)).collect::<Result<Vec<_>>>()?;
+    // All of them have read their schedules by then.
+    std::thread::sleep(Duration::from_secs(3));
+    let begin = now_in_seconds()? + 1;
+    let (start, mut harm) = (Instant::now(), Harm::default());
+    let mut next_kill = size.between_kills;
+    // The last daemon is left to stand still, and is not killed meanwhile.
+    let mut is_still = !size.standstill.is_zero();
+    if is_still {
+        daemons[DAEMONS - 1].as_ref().context("a daemon")?.signal("STOP")?;
+        harm.standstills += 1;
+    }
+    while start.elapsed() < size.duration {
+        std::thread::sleep(Duration::from_millis(50));
+        let elapsed = start.elapsed();
+        if is_still && elapsed >= size.standstill {
+            daemons[DAEMONS - 1].as_ref().context("a daemon")?.signal("CONT")?;
+            is_still = false;
+        }
+        if elapsed >= next_kill {
+            next_kill += size.between_kills;
+            let which = random.usize(..if is_still { DAEMONS - 1 } else { DAEMONS });
+            daemons[which].take().context("a daemon")?.kill()?;
+            // As whoever watches over it does.
+            daemons[which] = Some(serve(&nodes[which])?);
+            harm.kills += 1;
+        }
+        if harm.restarts < size.database_restarts
+            && elapsed >= size.duration * (harm.restarts + 1) / (size.database_restarts + 1)
+        {
+            server.stop();
+            std::thread::sleep(Duration::from_secs(1));
+            server.start_again();
+            harm.restarts += 1;
+        }
+    }
+    let end = now_in_seconds()?;
+    // What a daemon claimed that died last is begun by another one, and what they did is told.
+    let settling = Instant::now();
+    let counted = loop {
+        match count(&server, &database, &size, begin..=end) {
+            Ok(counted) => break counted,
+            Err(error) if settling.elapsed() > SETTLES_WITHIN => return Err(error),
+            Err(_) => std::thread::sleep(Duration::from_secs(1)),
+        }
+    };
+    for daemon in daemons.into_iter().flatten() {
+        daemon.stop()?.expect(&[0])?;
+    }
+    let executed = executed(effects.path(), size.schedules)?;
+    let runs: usize =
+        server.sql(&database, "SELECT count(*) FROM mangrove_runs.runs WHERE trigger_name = 'schedule'").parse()?;
+    ensure!(executed <= runs, "{executed} runs left a trace, and only {runs} are on record");
+    ensure!(executed >= counted.succeeded, "{} runs succeeded, and only {executed} left a trace", counted.succeeded);
+    Ok(Outcome::Held(format!(
+        "{} schedules for {} s on {DAEMONS} daemons; {} kills, {} standstills, {} restarts of the database; {} instants, each with one run, {} interrupted",
+        size.schedules,
+        end - begin,
+        harm.kills,
+        harm.standstills,
+        harm.restarts,
+        counted.instants,
+        counted.interrupted,
+    )))
+}
+
+fn workflow(number: usize, file: &str) -> String {
+    format!(
+        "id: 00000000-0000-4000-8000-{number:012}
+name: tick-{number}
+trigger: {{ schedule: '* * * * * *', overlap: allow }}
+jobs:
+  - name: only
+    steps:
+      - name: tick
+        task: {{ type: model_method, modelType: command/shell, modelName: tick-{number}, methodName: execute, inputs: {{ run: 'echo x >> {file}' }} }}
+"
+    )
+}
+
+fn now_in_seconds() -> Result<i64> {
+    Ok(i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs())?)
+}
+
+struct Counted {
+    instants: usize,
+    succeeded: usize,
+    interrupted: usize,
+}
+
+/// Every instant of every schedule in this time was claimed once, and got one run.
+fn count(
+    server: &PostgresServer,
+    database: &str,
+    size: &Size,
+    seconds: std::ops::RangeInclusive<i64>,
+) -> Result<Counted> {
+    let claims = server.sql(
+        database,
+        "SELECT workflow || ' ' || instant_millis / 1000 || ' ' || is_begun FROM mangrove_runs.schedule_claims",
+    );
+    let mut begun: BTreeMap<(String, i64), bool> = BTreeMap::new();
+    for line in claims.lines() {
+        let [workflow, second, is_begun] = line.split(' ').collect::<Vec<_>>()[..] else { bail!("no claim: {line}") };
+        begun.insert((workflow.to_owned(), second.parse()?), is_begun == "true");
+    }
+    let mut instants = 0;
+    for number in 0..size.schedules {
+        for second in seconds.clone() {
+            let workflow = format!("00000000-0000-4000-8000-{number:012}");
+            match begun.get(&(workflow, second)) {
+                Some(true) => instants += 1,
+                Some(false) => bail!("tick-{number} was claimed for second {second}, and never began"),
+                None => bail!("tick-{number} was not fired in second {second} of {seconds:?}"),
+            }
+        }
+    }
+    // The daemons go on: all counts are of one moment.
+    let counts = server.sql(
+        database,
+        "SELECT (SELECT count(*) FROM mangrove_runs.schedule_claims WHERE is_begun) || ' ' || count(*) || ' ' || \
+         count(*) FILTER (WHERE status = 'succeeded') || ' ' || count(*) FILTER (WHERE status = 'interrupted') || ' ' || \
+         count(*) FILTER (WHERE status IN ('pending', 'running') AND started_millis < extract(epoch FROM now()) * 1000 - 5000) || ' ' || \
+         count(*) FILTER (WHERE status IN ('pending', 'running')) \
+         FROM mangrove_runs.runs WHERE trigger_name = 'schedule'",
+    );
+    let counts = counts.split(' ').map(str::parse).collect::<Result<Vec<usize>, _>>()?;
+    let [claimed, runs, succeeded, interrupted, stuck, open] = counts[..] else { bail!("no counts") };
+    ensure!(runs == claimed, "{claimed} instants began, and {runs} runs are on record");
+    ensure!(stuck == 0, "{stuck} runs go on for ever");
+    let rest = runs - succeeded - interrupted - open;
+    ensure!(rest == 0, "{rest} runs neither succeeded nor were interrupted");
+    Ok(Counted { instants, succeeded, interrupted })
+}
+
+/// How often a step was really carried out.
+fn executed(directory: &std::path::Path, schedules: usize) -> Result<usize> {
+    let mut lines = 0;
+    for number in 0..schedules {
+        lines += fs::read_to_string(directory.join(number.to_string()))?.lines().count();
+    }
+    Ok(lines)
+}
