@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     answering::Answering,
+    checkouts,
     control::Control,
     debounce,
     event::Event,
@@ -117,6 +118,8 @@ impl Daemon {
         let answering = tokio::spawn(http::serve(listener, router, http::Limits::default(), ended.clone()));
         tokio::spawn(ended.clone().run_until_cancelled_owned(tell_of_files(Arc::clone(&watcher), sender.clone())));
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow_commits(service.clone())));
+        let comparing = checkouts::compare(service.clone(), status.clone());
+        tokio::spawn(ended.clone().run_until_cancelled_owned(comparing));
         let line = status_line::keep(service.clone(), Arc::clone(&manager), status.subscribe());
         tokio::spawn(ended.clone().run_until_cancelled_owned(line));
         let parts = Parts {

@@ -8,6 +8,7 @@
 
 mod abandoned_claims;
 mod answering;
+mod checkouts;
 mod control;
 mod daemon;
 mod debounce;

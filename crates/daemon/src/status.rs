@@ -20,6 +20,8 @@ pub struct Status {
     pub failing: Option<String>,
     /// How much is watched for changes; `None` before anything is.
     pub coverage: Option<Coverage>,
+    /// The nodes of the same catalog that have other sources, one problem each.
+    pub checkouts: Arc<[Problem]>,
     /// How many sources are being built or inspected.
     pub in_progress: usize,
     /// The runs of schedules.
@@ -67,13 +69,14 @@ pub struct LastLook {
 impl Status {
     /// Of a daemon that begins now.
     #[must_use]
-    pub const fn starting(now: Timestamp) -> Self {
+    pub fn starting(now: Timestamp) -> Self {
         Self {
             phase: Phase::Starting,
             started_at: now,
             last_look: None,
             failing: None,
             coverage: None,
+            checkouts: Arc::default(),
             in_progress: 0,
             scheduled: QueueLoad { running: 0, limit: 0, waiting: 0 },
             next_run: None,

@@ -75,6 +75,7 @@ pub mod advice;
 pub mod attachment;
 pub mod bundle;
 pub mod cache;
+pub mod checkout;
 pub mod claims;
 pub mod configuration;
 pub mod data;

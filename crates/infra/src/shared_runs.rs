@@ -15,10 +15,11 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    checkout::{Checkout, NodeCheckout},
     failure::Fault,
     ports::{
-        AbandonedClaim, CancellationRequest, ClaimAnswer, GivenUp, LeaseError, RunFilter, RunStore, RunStoreError,
-        ScheduleClaim, ScheduleLeases,
+        AbandonedClaim, CancellationRequest, Checkouts, CheckoutsError, ClaimAnswer, GivenUp, LeaseError, RunFilter,
+        RunStore, RunStoreError, ScheduleClaim, ScheduleLeases,
     },
     problem::Code,
     run::{RunHeader, RunLookup, RunProblem, RunRecord, RunStatus},
@@ -416,5 +417,16 @@ impl ScheduleLeases for SharedRuns {
 
     async fn sweep(&self, before: Timestamp) -> Result<u64, LeaseError> {
         self.0.shared.sweep(before).await
+    }
+}
+
+#[async_trait]
+impl Checkouts for SharedRuns {
+    async fn tell(&self, checkout: &Checkout) -> Result<(), CheckoutsError> {
+        self.0.shared.tell(checkout).await
+    }
+
+    async fn differing(&self, own: &Checkout) -> Result<Vec<NodeCheckout>, CheckoutsError> {
+        self.0.shared.differing(own).await
     }
 }

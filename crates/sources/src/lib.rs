@@ -35,6 +35,7 @@ mod stat_cache;
 mod survey;
 mod tokens;
 mod tree;
+mod version_control;
 mod view;
 mod views;
 mod walk;

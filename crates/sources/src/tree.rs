@@ -11,6 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use mangrove_domain::{
+    checkout::Checkout,
     digest::Digest,
     drift::Drift,
     kind_layout::KindLayout,
@@ -41,6 +42,7 @@ use crate::{
     since,
     stat_cache::{self, Remembered, Since},
     survey::{self, Surveyed},
+    version_control,
     view::View,
     views::{FoundRoots, LookedAhead, SURROUNDINGS, Views, look_ahead, unreachable_root},
     workflows,
@@ -264,6 +266,16 @@ impl SourceTree for LocalTree {
         remembered(&self.memory, &self.options.state_directory)
             .map(|remembered| remembered.watch_list(SURROUNDINGS))
             .unwrap_or_default()
+    }
+
+    async fn checkout(&self) -> Checkout {
+        self.kept().await;
+        let (memory, options) = (Arc::clone(&self.memory), self.options.clone());
+        let read = blocking(move || {
+            let files = remembered(&memory, &options.state_directory).map(|remembered| remembered.digests());
+            Checkout { commit: version_control::commit(&options.repository), files: files.unwrap_or_default() }
+        });
+        read.await.unwrap_or_default()
     }
 
     async fn drift(&self) -> Result<Vec<Drift>, ObserveError> {

@@ -11,8 +11,8 @@ use mangrove_domain::{
     nearest,
     permission::Permissions,
     ports::{
-        Calendar, Clock, Configuration, Databases, LastGoodWorkflows, PackageCache, PermissionUses, ProcessUsage,
-        Programs, Progress, RunStore, ScheduleLeases, Usage,
+        Calendar, Checkouts, Clock, Configuration, Databases, LastGoodWorkflows, PackageCache, PermissionUses,
+        ProcessUsage, Programs, Progress, RunStore, ScheduleLeases, Usage,
     },
     problem::{Code, Problem},
     source::Kind,
@@ -122,6 +122,13 @@ impl Service {
     #[must_use]
     pub fn with_leases(mut self, leases: Arc<dyn ScheduleLeases>) -> Self {
         self.options.leases = Some(leases);
+        self
+    }
+
+    /// The same service, which compares its sources with those of other nodes.
+    #[must_use]
+    pub fn with_checkouts(mut self, checkouts: Arc<dyn Checkouts>) -> Self {
+        self.options.checkouts = Some(checkouts);
         self
     }
 

@@ -52,7 +52,11 @@ impl Service {
                 repair = Some(repaired.repair);
             }
         }
-        let diagnosis = doctor::diagnose(&self.scanner, examination).await;
+        let mut diagnosis = doctor::diagnose(&self.scanner, examination).await;
+        // Where the database does not answer, the diagnosis says so already.
+        if let Some(own) = self.checkout().await {
+            diagnosis.problems.extend(self.compare_checkout(&own).await.unwrap_or_default());
+        }
         if proposes {
             // Where the catalog or the sources cannot be read, the diagnosis says so, and there is nothing to repair.
             repair = Some(repair::propose(&self.scanner, &diagnosis).await.unwrap_or_default());

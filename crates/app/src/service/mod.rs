@@ -9,6 +9,7 @@ mod base;
 mod cache;
 mod catalog;
 mod changes;
+mod checkouts;
 mod data;
 mod definitions;
 mod doctor;

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use mangrove_domain::ports::{
-    Calendar, Configuration, DataStore, Databases, DefinitionFiles, Documents, Expressions, LastGoodWorkflows,
-    MethodRunner, PackageCache, PermissionUses, ProcessUsage, Programs, RepositoryFiles, RunStore, ScheduleLeases,
-    SchemaValidator, Shell, VaultProviders,
+    Calendar, Checkouts, Configuration, DataStore, Databases, DefinitionFiles, Documents, Expressions,
+    LastGoodWorkflows, MethodRunner, PackageCache, PermissionUses, ProcessUsage, Programs, RepositoryFiles, RunStore,
+    ScheduleLeases, SchemaValidator, Shell, VaultProviders,
 };
 
 use crate::{extensions::ExtensionPorts, loaders::Registry, scan::Ports, workflow::run::Limits};
@@ -64,6 +64,7 @@ pub(super) struct Options {
     pub(super) databases: Option<Arc<dyn Databases>>,
     pub(super) last_good: Option<Arc<dyn LastGoodWorkflows>>,
     pub(super) leases: Option<Arc<dyn ScheduleLeases>>,
+    pub(super) checkouts: Option<Arc<dyn Checkouts>>,
     pub(super) packages: Option<Arc<dyn PackageCache>>,
     pub(super) permission_uses: Option<Arc<dyn PermissionUses>>,
     pub(super) programs: Option<Arc<dyn Programs>>,

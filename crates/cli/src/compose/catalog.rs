@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use mangrove_app::service::Settings;
 use mangrove_domain::{
     failure::Fault,
-    ports::{AttemptCache, Catalog, CatalogError, Databases, ObserveError, RunStore, RunStoreError, ScheduleLeases},
+    ports::{
+        AttemptCache, Catalog, CatalogError, Checkouts, Databases, ObserveError, RunStore, RunStoreError,
+        ScheduleLeases,
+    },
     problem::{Code, Problem},
 };
 use mangrove_infra::{
@@ -32,6 +35,8 @@ pub(super) struct CatalogParts {
     pub(super) runs: Arc<dyn RunStore>,
     /// The claims of schedules.
     pub(super) leases: Arc<dyn ScheduleLeases>,
+    /// What other nodes run from, where there are others.
+    pub(super) checkouts: Option<Arc<dyn Checkouts>>,
 }
 
 impl CatalogParts {
@@ -45,6 +50,7 @@ impl CatalogParts {
                 databases: Arc::new(files.clone()),
                 runs: Arc::clone(&runs) as _,
                 leases: runs,
+                checkouts: None,
             });
         };
         let mode = mode(settings.access);
@@ -57,7 +63,8 @@ impl CatalogParts {
             attempts: Arc::clone(&catalog) as _,
             databases: Arc::new(PostgresDatabases::new(catalog, files.clone())),
             runs: Arc::clone(&runs) as _,
-            leases: runs,
+            leases: Arc::clone(&runs) as _,
+            checkouts: Some(runs),
         })
     }
 }

@@ -293,6 +293,10 @@ impl Composition {
         let calendar = zone.and_then(|zone| CronCalendar::new(zone).ok());
         let of_machine = || CronCalendar::of_machine(environment.get("TZ").map(String::as_str));
         let calendar = calendar.unwrap_or_else(of_machine);
+        let service = match kept.checkouts {
+            Some(checkouts) => service.with_checkouts(checkouts),
+            None => service,
+        };
         Ok(service
             .with_extensions(self.extensions())
             .with_calendar(Arc::new(calendar))

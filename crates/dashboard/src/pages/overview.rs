@@ -154,7 +154,7 @@ impl DaemonCard {
             at: frame.ago(look.at),
             took: human::duration(look.duration),
             has_failed: look.has_failed,
-            problems: problems(look.problems.iter()),
+            problems: problems(status.checkouts.iter().chain(look.problems.iter())),
         });
         let coverage = status.coverage.as_ref().map_or_else(
             || "nothing is watched yet".to_owned(),

@@ -1,6 +1,6 @@
 //! `/problems`: everything that is wrong: sources, files of people, what the daemon noticed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use askama::Template;
 use axum::response::Response;
@@ -90,7 +90,8 @@ pub(crate) async fn show(visitor: Visitor, Parameters(asked): Parameters<Asked>)
     let files = visitor.state.look(service.library()).await;
     let files = files.map(|library| problems(&library.problems)).map_err(|error| error.to_string());
     let status = visitor.state.backend().status();
-    let look = status.last_look.as_ref().map(|look| problems(look.problems.iter())).unwrap_or_default();
+    let of_look = status.last_look.as_ref().map(|look| Arc::clone(&look.problems)).unwrap_or_default();
+    let look = problems(status.checkouts.iter().chain(of_look.iter()));
     let codes = Code::ALL.iter().map(|code| (code.to_string(), code.title())).collect();
     page(&Problems { frame, asked, groups, causes, counts, earlier, later, files, look, codes })
 }

@@ -11,6 +11,7 @@ mod bundle_store;
 mod bundler;
 mod calendar;
 mod catalog;
+mod checkouts;
 mod clock;
 mod configuration;
 mod data_store;
@@ -51,6 +52,7 @@ pub use bundle_store::{BundleStore, SHORTEST_GRACE, StoreError, SweepOutcome, Sw
 pub use bundler::{BuildFailure, BundleRequest, Bundler};
 pub use calendar::{Calendar, CalendarError, CalendarPart, Recurrence};
 pub use catalog::{Catalog, CatalogError, Change, Commit, CommitOutcome, NumberedRecord, Write};
+pub use checkouts::{Checkouts, CheckoutsError};
 pub use clock::Clock;
 pub use configuration::Configuration;
 pub use data_store::{

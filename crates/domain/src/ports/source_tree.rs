@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
+    checkout::Checkout,
     digest::Digest,
     drift::Drift,
     failure::Fault,
@@ -79,6 +80,12 @@ pub trait SourceTree: Send + Sync {
     /// The places on which the latest survey rests, of this process or an earlier one: where a change may give another
     /// outcome. Empty before the first.
     async fn looked_at(&self) -> WatchList;
+
+    /// What the latest survey was made from, of this process or an earlier one: files and their digests, and the commit that the
+    /// repository is at now. No files before the first.
+    async fn checkout(&self) -> Checkout {
+        Checkout::default()
+    }
 
     /// From now on, what a survey saw may be written down while its caller goes on already: for a process that surveys again
     /// and again, and is there until that is done. Whatever is asked of the tree meanwhile is answered as if it had been. Such

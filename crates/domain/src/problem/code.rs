@@ -185,6 +185,8 @@ codes! {
     DATABASE_UNPREPARED = 507, "the database is not prepared";
     /// What was asked for can be done with a catalog that is a file, and this one is on a server.
     CATALOG_ON_SERVER = 508, "the catalog is on a server";
+    /// Nodes that share a catalog have different sources.
+    CHECKOUTS_DIFFER = 509, "nodes have different checkouts";
     /// No repository here.
     NO_REPOSITORY = 601, "no repository here";
     /// A YAML or JSON file cannot be parsed.

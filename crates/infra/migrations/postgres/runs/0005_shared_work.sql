@@ -24,4 +24,11 @@ CREATE TABLE run_cancellations (
     reason text
 );
 
+-- What each of them runs from: a document of its files. `digest` names them.
+CREATE TABLE checkouts (
+    process text COLLATE "C" PRIMARY KEY REFERENCES processes (id) ON DELETE CASCADE,
+    digest  bytea NOT NULL,
+    record  text NOT NULL
+);
+
 UPDATE meta SET value = '5' WHERE name = 'layout';

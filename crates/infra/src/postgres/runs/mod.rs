@@ -4,6 +4,7 @@
 //! given as interrupted once nothing was heard of its process for the time of a lease, by the clock of the server.
 
 mod cancellations;
+mod checkouts;
 mod leases;
 mod lookup;
 mod processes;
