@@ -293,7 +293,7 @@ fn nodes_with_different_checkouts_name_both_commits_and_the_files() {
     let doctor = one.run(&["doctor"]);
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
     for part in ["MG0509", "commit 1a1a1a1a1a1a", "commit 2b2b2b2b2b2b", "extensions/models/greeter.ts"] {
-        assert!(doctor.stdout.contains(part), "{part} is not in {doctor:?}");
+        assert!(doctor.stderr.contains(part), "{part} is not in {doctor:?}");
     }
     fs::write(&model, text).expect("written");
     assert!(page(false), "it does not go away");

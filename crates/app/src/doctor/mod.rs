@@ -349,6 +349,8 @@ const STORE: &str = "bundles";
 const SOURCES: &str = "sources";
 /// What the doctor calls the definitions and workflows.
 pub const DOCUMENTS: &str = "definitions and workflows";
+/// What the doctor calls what other nodes run from.
+pub const CHECKOUTS: &str = "checkouts of nodes";
 /// What the doctor calls the history of runs.
 pub const RUNS: &str = "runs.db";
 

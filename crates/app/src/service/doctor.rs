@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use mangrove_domain::database::{Database, DatabaseFault};
+use mangrove_domain::{
+    database::{Database, DatabaseFault},
+    problem::Code,
+};
 
 use super::{base::Service, error::ServiceError};
 use crate::{
@@ -53,9 +56,12 @@ impl Service {
             }
         }
         let mut diagnosis = doctor::diagnose(&self.scanner, examination).await;
-        // Where the database does not answer, the diagnosis says so already.
-        if let Some(own) = self.checkout().await {
-            diagnosis.problems.extend(self.compare_checkout(&own).await.unwrap_or_default());
+        let is_cut_off = diagnosis.problems.iter().any(|problem| problem.code == Code::DATABASE_UNREACHABLE);
+        if let Some(own) = self.checkout().await.filter(|_| !is_cut_off) {
+            match self.compare_checkout(&own).await {
+                Ok(problems) => diagnosis.problems.extend(problems),
+                Err(error) => diagnosis.problems.push(doctor::unusable(doctor::CHECKOUTS, &error.fault)),
+            }
         }
         if proposes {
             // Where the catalog or the sources cannot be read, the diagnosis says so, and there is nothing to repair.
