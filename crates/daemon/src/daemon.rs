@@ -161,7 +161,11 @@ pub(crate) async fn tell_of_files(watcher: Arc<dyn Watcher>, sender: mpsc::Sende
 pub(crate) async fn follow_commits(service: Service) {
     let mut said = Said::default();
     loop {
-        tokio::time::sleep(BETWEEN_LOOKS_AT_COMMITS).await;
+        // What is told may be lost: it looks now and then in any case.
+        tokio::select! {
+            () = tokio::time::sleep(BETWEEN_LOOKS_AT_COMMITS) => {}
+            () = service.commits_of_others() => {}
+        }
         match service.publish_foreign_commits().await {
             Ok(_) => said.forget(),
             Err(error) if said.is_new(&error) => {

@@ -48,6 +48,11 @@ impl Service {
         Ok(self.scanner.publish_foreign_commits().await?)
     }
 
+    /// Waits until other processes may have committed something, where the catalog tells of it; else for ever.
+    pub async fn commits_of_others(&self) {
+        self.scanner.ports().catalog.changed().await;
+    }
+
     /// When the earliest retry is due; `None` if none is planned.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {

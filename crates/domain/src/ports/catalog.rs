@@ -42,6 +42,12 @@ pub trait Catalog: Send + Sync {
     /// A mark that was given before a commit MUST NOT be given after it.
     async fn mark(&self) -> Option<Digest>;
 
+    /// Waits until somebody may have written a row, as far as that is told: never, where nobody tells. Whoever needs to know
+    /// asks for the [`mark`](Self::mark) now and then all the same. Dropping it loses nothing.
+    async fn changed(&self) {
+        std::future::pending().await
+    }
+
     /// Applies one batch.
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError>;
 

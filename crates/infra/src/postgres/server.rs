@@ -181,7 +181,7 @@ impl Server {
     }
 
     /// Made at the first use: a pool needs a runtime.
-    fn pool(&self) -> &PgPool {
+    pub(super) fn pool(&self) -> &PgPool {
         self.pool.get_or_init(|| {
             PgPoolOptions::new()
                 .max_connections(CONNECTIONS)

@@ -1,6 +1,6 @@
 //! Many writers of one catalog, and what one of them must not do to the others.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use mangrove_domain::{
     digest::Digest,
@@ -234,4 +234,33 @@ async fn every_instant_is_given_to_exactly_one_of_several_daemons() {
     let latest = runs(&url).latest().await.expect("an answer");
     assert_eq!(latest.len(), 5);
     assert!(latest.iter().all(|(_, instant)| instant.as_millis() == 19_000), "{latest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_is_told_to_whoever_waits_and_a_broken_connection_is_made_again() {
+    let server = PostgresServer::start();
+    let database = server.create_database();
+    let url = server.url(&database);
+    let (writer, waiting) = (catalog(&url), Arc::new(catalog(&url)));
+    let mut number = 0;
+    for _ in 0..2 {
+        let heard = tokio::spawn({
+            let waiting = Arc::clone(&waiting);
+            async move { waiting.changed().await }
+        });
+        // What is committed before it listens, it is not told.
+        let telling = async {
+            while !heard.is_finished() {
+                number += 1;
+                let row = rows::indexed(&format!("models/a{number}.ts"), &format!("@acme/a{number}"));
+                writer.commit(rows::put_all([&row])).await.expect("a commit");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), telling).await.expect("it is told");
+        server.sql(&database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'");
+        // That it broke is found by whoever waits next.
+        let _ = tokio::time::timeout(Duration::from_secs(1), waiting.changed()).await;
+    }
+    tokio::time::timeout(Duration::from_secs(1), waiting.changed()).await.expect_err("nobody has committed");
 }

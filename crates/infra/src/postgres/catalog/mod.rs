@@ -2,6 +2,7 @@
 //! `design/catalog.md`, and what is different with a server stands in `design/scale.md`.
 
 mod cache;
+mod changes;
 mod descriptions;
 mod history;
 mod keys;
@@ -29,6 +30,7 @@ use crate::{
     persistence::{BusyPolicy, OpenMode},
     rows::{self, Batch},
 };
+use changes::Changes;
 use descriptions::DescriptionFiles;
 use version::Version;
 
@@ -41,6 +43,7 @@ pub struct PostgresCatalog {
     descriptions: Option<DescriptionFiles>,
     /// True once it was seen to that not much is stored that no row names.
     is_tidy: AtomicBool,
+    changes: Changes,
 }
 
 impl PostgresCatalog {
@@ -55,7 +58,7 @@ impl PostgresCatalog {
     #[must_use]
     pub fn with_patience(address: Address, mode: OpenMode, busy: BusyPolicy) -> Self {
         let tables = Tables::new(address, LAYOUT, mode, busy);
-        Self { tables, descriptions: None, is_tidy: AtomicBool::new(false) }
+        Self { tables, descriptions: None, is_tidy: AtomicBool::new(false), changes: Changes::default() }
     }
 
     /// The same, with copies of descriptions in the state directory of a repository: what this node has built or used can be
@@ -166,6 +169,13 @@ impl Catalog for PostgresCatalog {
             (link, found)
         };
         self.tables.server().once("read", &mut attempt).await.ok()?.digest()
+    }
+
+    async fn changed(&self) {
+        if let Err(error) = self.changes.next(self.tables.server()).await {
+            tracing::debug!(%error, "commits of others are not told");
+            std::future::pending().await
+        }
     }
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError> {

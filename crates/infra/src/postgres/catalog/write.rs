@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use mangrove_domain::{ports::CommitOutcome, row::Row, source::SourceId, state::StateName, type_name::TypeName};
 use sqlx::{Connection as _, PgConnection, Row as _};
 
-use super::{LAYOUT, PostgresCatalog, PostgresError, keys::Keys, read, source, text::storable, version::Version};
+use super::{
+    LAYOUT, PostgresCatalog, PostgresError, changes, keys::Keys, read, source, text::storable, version::Version,
+};
 use crate::rows::{Batch, Current, Prepared, Written};
 
 /// Why a batch was not written.
@@ -39,6 +41,7 @@ impl PostgresCatalog {
             Failed::Sql(error) => failed(error),
             Failed::Moved => PostgresError::moved("write", self.address()),
         })?;
+        changes::tell(&mut transaction).await.map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
         Ok(outcome)
     }
