@@ -1,8 +1,8 @@
 //! Attempts that keep a record of themselves, and requests that hold what they are told against it.
 
 use std::{
-    future::Future,
     panic::resume_unwind,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -15,6 +15,9 @@ use tokio::task::yield_now;
 
 /// The number of the attempt, given as a success or as a failure.
 pub(crate) type Answer = Result<usize, usize>;
+
+/// An attempt that was begun.
+type Begun = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// What is explored: single flight as it ships, or with a bug.
 pub(crate) trait Flight: Default + Send + Sync + 'static {
@@ -116,7 +119,7 @@ impl Record {
         self: &Arc<Self>,
         end: End,
         condition: C,
-    ) -> impl FnOnce() -> std::pin::Pin<Box<dyn Future<Output = Answer> + Send>> + Send + 'static + use<C>
+    ) -> impl FnOnce() -> Begun + Send + 'static + use<C>
     where
         C: Future + Send + 'static,
     {
