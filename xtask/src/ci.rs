@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{deny, layers, soak, standalone, tidy};
+use crate::{deny, explore, layers, soak, standalone, tidy};
 
 /// How a step is done.
 enum Work {
@@ -30,6 +30,7 @@ fn cargo(name: &'static str, arguments: &[&'static str]) -> Step {
 fn steps(has_nextest: bool, is_ci: bool) -> Vec<Step> {
     let mut steps = vec![
         cargo("format", &["fmt", "--all", "--check"]),
+        cargo("format of what is explored", &["fmt", "--manifest-path", explore::MANIFEST, "--check"]),
         Step { name: "layers", work: Work::Check(layers::run) },
         Step { name: "tidy", work: Work::Check(tidy::run) },
         Step { name: "deny", work: Work::Check(deny::run) },
@@ -53,6 +54,9 @@ fn steps(has_nextest: bool, is_ci: bool) -> Vec<Step> {
     steps.push(Step { name: "tests", work: Work::Program { arguments: tests, environment } });
     steps.push(cargo("drills", &[soak::ARGUMENTS, &["--quick"]].concat()));
     steps.push(cargo("doc tests", &["test", "--workspace", "--doc"]));
+    let lint = ["clippy", "--all-targets"];
+    steps.push(cargo("lint of what is explored", &[&lint[..], explore::BUILD, &["--", "-D", "warnings"]].concat()));
+    steps.push(cargo("explore", &[&["test"], explore::BUILD].concat()));
     // A service that wants the catalog alone must not need the bundler. Last, since it builds other features.
     steps.extend(standalone::PARTS.iter().filter_map(|part| {
         let mut arguments = vec!["clippy"];
@@ -149,6 +153,8 @@ mod tests {
         assert!(with.contains(&"test --workspace --doc".to_owned()), "nextest runs no doc tests");
         let sqlite = "clippy --package mangrove-infra --no-default-features --features sqlite -- -D warnings";
         assert!(with.contains(&sqlite.to_owned()), "each feature is checked alone");
+        let explore = "test --manifest-path explore/single-flight/Cargo.toml --target-dir target/explore --locked";
+        assert!(with.contains(&explore.to_owned()), "it is no part of the workspace");
         let without = programs(&steps(false, false));
         assert!(without.iter().any(|line| line.starts_with("test --workspace --lib")));
     }

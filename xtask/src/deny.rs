@@ -4,6 +4,8 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
 
+use crate::explore;
+
 const INSTALL: &str = "cargo install --locked cargo-deny";
 
 /// Runs `cargo deny`. Where it is not installed, says how to install it; continuous integration fails then.
@@ -11,10 +13,17 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
     if !is_installed(root) {
         return Ok(missing(is_ci()));
     }
-    let arguments = ["deny", "check", "bans", "licenses", "sources"];
-    println!("    cargo {}", arguments.join(" "));
-    let status = Command::new("cargo").args(arguments).current_dir(root).status().context("cannot run cargo")?;
-    Ok(status.success())
+    // The rules are those of the workspace; that the crate beside it needs few of them is no warning.
+    for (manifest, level) in [("Cargo.toml", "warn"), (explore::MANIFEST, "error")] {
+        let arguments = ["deny", "--manifest-path", manifest, "--config", "deny.toml", "--log-level", level];
+        let arguments = [&arguments[..], &["check", "bans", "licenses", "sources"]].concat();
+        println!("    cargo {}", arguments.join(" "));
+        let status = Command::new("cargo").args(arguments).current_dir(root).status().context("cannot run cargo")?;
+        if !status.success() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// True where continuous integration runs the gate.

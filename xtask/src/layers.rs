@@ -183,6 +183,13 @@ const LAYERS: &[Layer] = &[
         ours_in_tests: &["mangrove-testkit"],
         outside: None,
     },
+    // Compiles the source of `mangrove-single-flight` against other crates than that does.
+    Layer {
+        name: "mangrove-explore-single-flight",
+        ours: &[],
+        ours_in_tests: &[],
+        outside: Some(&["futures", "shuttle", "shuttle-tokio", "thiserror"]),
+    },
     // Tests only; nothing of ours depends on it.
     Layer {
         name: "mangrove-fuzz",
@@ -217,6 +224,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rolldown*", &["mangrove-infra"]),
     ("rquickjs*", &["mangrove-engine"]),
     ("s3s*", &["mangrove-testkit"]),
+    ("shuttle*", &["mangrove-explore-single-flight"]),
     ("sqlx*", &["mangrove-infra"]),
     ("string_wizard", &["mangrove-infra"]),
 ];

@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod compare;
 mod deny;
+mod explore;
 mod layers;
 mod metadata;
 mod soak;
@@ -52,6 +53,11 @@ const COMMANDS: &[Command] = &[
         name: "soak",
         about: "drills on the real program: [--quick] [--minutes N] [--seed N] [--only DRILL] [--program FILE]; 20 minutes if nothing is said",
         run: soak::run,
+    },
+    Command {
+        name: "explore",
+        about: "the rules of single flight in many orders of what happens at once: [--schedules N] [--seed N]",
+        run: explore::run,
     },
     Command {
         name: "compare",

@@ -5,6 +5,8 @@ use std::{path::Path, process::Command};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use crate::explore;
+
 /// A crate of the workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Package {
@@ -23,17 +25,22 @@ pub(crate) struct Dependency {
     pub(crate) is_dev: bool,
 }
 
-/// The crates of the workspace, sorted by name.
+/// The crates of the workspace and of those beside it, sorted by name.
 pub(crate) fn packages(root: &Path) -> Result<Vec<Package>> {
-    let output = Command::new("cargo")
-        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
-        .current_dir(root)
-        .output()
-        .context("cannot run `cargo metadata`")?;
-    if !output.status.success() {
-        bail!("`cargo metadata` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    let mut packages = Vec::new();
+    for manifest in ["Cargo.toml", explore::MANIFEST] {
+        let output = Command::new("cargo")
+            .args(["metadata", "--format-version=1", "--no-deps", "--offline", "--manifest-path", manifest])
+            .current_dir(root)
+            .output()
+            .context("cannot run `cargo metadata`")?;
+        if !output.status.success() {
+            bail!("`cargo metadata` failed for {manifest}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        packages.extend(parse(&serde_json::from_slice(&output.stdout).context("`cargo metadata` printed no JSON")?)?);
     }
-    parse(&serde_json::from_slice(&output.stdout).context("`cargo metadata` printed no JSON")?)
+    packages.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(packages)
 }
 
 fn parse(document: &Value) -> Result<Vec<Package>> {
@@ -49,6 +56,5 @@ fn parse(document: &Value) -> Result<Vec<Package>> {
         }
         packages.push(Package { name, dependencies });
     }
-    packages.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(packages)
 }
