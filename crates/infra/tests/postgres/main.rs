@@ -1,6 +1,7 @@
 //! The databases on a real PostgreSQL server: the contracts of their ports, and what a server does that a file does not.
 
 mod contracts;
+mod cuts;
 mod outages;
 mod roles;
 mod writers;
