@@ -4,11 +4,14 @@
 use std::{
     io::Read as _,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::Duration,
 };
 
-use mangrove_testkit::registry::{FakePackage, FakeRegistry};
+use mangrove_testkit::{
+    namespaces::Namespace,
+    registry::{FakePackage, FakeRegistry},
+};
 use serde_json::Value;
 
 use crate::{
@@ -38,53 +41,15 @@ jobs:
         task: { type: model_method, modelIdOrName: shouter, methodName: greet, inputs: { name: world } }
 ";
 
-/// A network namespace that is removed with this value. Its loopback is down at first: no network at all.
-pub(crate) struct Namespace {
-    name: String,
-}
-
-impl Namespace {
-    /// `None` where it cannot be made and this is not continuous integration.
-    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-    pub(crate) fn create(of: &str) -> Option<Self> {
-        let name = format!("mangrove-{of}-{}", std::process::id());
-        let made = Command::new("ip").args(["netns", "add", &name]).output();
-        if made.as_ref().is_ok_and(|output| output.status.success()) {
-            return Some(Self { name });
-        }
-        let remedy = "the outage test needs root and `ip` (Debian: `apt-get install iproute2`)";
-        assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "{remedy}: {made:?}");
-        eprintln!("SKIPPED: {remedy}");
-        None
-    }
-
-    pub(crate) fn loopback(&self, state: &str) {
-        let status = self.command(Path::new("ip")).args(["link", "set", "lo", state]).status().expect("ip starts");
-        assert!(status.success(), "ip link set lo {state}");
-    }
-
-    /// A program in this namespace.
-    pub(crate) fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.name]).arg(program);
-        command
-    }
-
-    pub(crate) fn run(&self, sandbox: &Sandbox, registry: &str, arguments: &[&str]) -> Output {
-        let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_mangrove")));
-        sandbox.prepare(&mut command);
-        let output = command.env("MANGROVE_NPM_REGISTRY", registry).args(arguments).output().expect("ip starts");
-        Output {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
-            stderr: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
-        }
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "delete", &self.name]).status();
+/// Runs the program on a repository in a namespace, with this registry.
+pub(crate) fn run(namespace: &Namespace, sandbox: &Sandbox, registry: &str, arguments: &[&str]) -> Output {
+    let mut command = namespace.command(Path::new(env!("CARGO_BIN_EXE_mangrove")));
+    sandbox.prepare(&mut command);
+    let output = command.env("MANGROVE_NPM_REGISTRY", registry).args(arguments).output().expect("ip starts");
+    Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
     }
 }
 
@@ -178,7 +143,7 @@ fn fault_01_the_first_run_after_an_outage_succeeds_without_another_command() {
     let registry = Registry::start(&namespace);
     namespace.loopback("down");
     let sandbox = repository();
-    let run = |arguments: &[&str]| namespace.run(&sandbox, &registry.url, arguments);
+    let run = |arguments: &[&str]| run(&namespace, &sandbox, &registry.url, arguments);
 
     let scan = run(&["scan", "--json", "--all"]);
     assert_eq!(scan.code, 0, "{scan}");
@@ -228,7 +193,7 @@ fn fault_01_the_first_run_after_an_outage_succeeds_with_deno_as_well() {
     let sandbox = repository();
     let marker = format!("repoId: 00000000-0000-4000-8000-000000000001\nbundler: deno\ndeno: {}\n", deno.display());
     sandbox.write("mangrove.yaml", &marker);
-    let run = |arguments: &[&str]| namespace.run(&sandbox, &registry.url, arguments);
+    let run = |arguments: &[&str]| run(&namespace, &sandbox, &registry.url, arguments);
 
     // On a cold cache not even a source without imports can be built.
     let scan = run(&["scan", "--json", "--all"]).document();
@@ -260,7 +225,7 @@ fn a_working_type_goes_on_working_through_an_outage() {
     namespace.loopback("up");
     let registry = Registry::start(&namespace);
     let sandbox = repository();
-    let run = |arguments: &[&str]| namespace.run(&sandbox, &registry.url, arguments);
+    let run = |arguments: &[&str]| run(&namespace, &sandbox, &registry.url, arguments);
     assert_eq!(run(&["scan"]).code, 0);
 
     namespace.loopback("down");

@@ -3,12 +3,15 @@
 
 use std::{path::Path, time::Duration};
 
-use mangrove_testkit::registry::{FakePackage, FakeRegistry, Misbehaviour};
+use mangrove_testkit::{
+    namespaces::Namespace,
+    registry::{FakePackage, FakeRegistry, Misbehaviour},
+};
 use serde_json::Value;
 
 use crate::{
     fixtures::model_with,
-    outage::{Namespace, Registry, repository},
+    outage::{self, Registry, repository},
     sandbox::Sandbox,
     serve::{Serving, until},
 };
@@ -94,7 +97,7 @@ fn fault_01_in_a_running_daemon_no_run_fails_once_the_network_is_there() {
     all_succeed(&wait_for(&sandbox, "succeeded", 2, &restarted));
     drop(serving);
     namespace.loopback("up");
-    let settled = namespace.run(&sandbox, &registry.url, &["scan", "--json", "--all"]).document();
+    let settled = outage::run(&namespace, &sandbox, &registry.url, &["scan", "--json", "--all"]).document();
     assert_eq!(settled["summary"]["built"], 0, "{settled:#}");
 }
 

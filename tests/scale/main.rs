@@ -1,93 +1,21 @@
 //! Several checkouts of one repository that share a catalog on a real PostgreSQL server, as a black box.
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-};
+mod checkout;
+mod daemon;
+mod network;
+mod nodes;
+mod outages;
+mod secured;
+
+use std::fs;
 
 use mangrove_testkit::postgres::PostgresServer;
-use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::{checkout::Checkout, daemon::Daemon};
 
 /// Part of every address, and of nothing that is printed.
 const PASSWORD: &str = "do-not-show-me";
-
-/// A checkout, and what its commands are given.
-struct Checkout {
-    directory: PathBuf,
-    catalog: String,
-}
-
-/// What a command did.
-#[derive(Debug)]
-struct Output {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Checkout {
-    /// A repository as `init` makes it, with a catalog at this address.
-    fn new(directory: PathBuf, catalog: &str) -> Self {
-        let made = Self { directory: directory.parent().expect("a parent").to_owned(), catalog: String::new() };
-        let name = directory.file_name().expect("a name").to_str().expect("UTF-8");
-        made.succeed(&["init", name]);
-        Self { directory, catalog: catalog.to_owned() }
-    }
-
-    /// Another checkout of the same commit.
-    fn cloned(&self, directory: PathBuf) -> Self {
-        copy(&self.directory, &directory);
-        Self { directory, catalog: self.catalog.clone() }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mangrove"));
-        command.env_clear().current_dir(&self.directory).args(arguments).stdin(Stdio::null());
-        if let Some(path) = std::env::var_os("PATH") {
-            command.env("PATH", path);
-        }
-        if !self.catalog.is_empty() {
-            command.env("MANGROVE_CATALOG", &self.catalog);
-        }
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let output = self.command(arguments).output().expect("the program starts");
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        let output = Output { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
-        assert!(!format!("{output:?}").contains(PASSWORD), "a password is shown: {output:?}");
-        output
-    }
-
-    fn succeed(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert_eq!(output.code, Some(0), "{arguments:?}: {output:?}");
-        output.stdout
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&self.succeed(&[arguments, &["--json"]].concat())).expect("a document")
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a directory");
-    for entry in fs::read_dir(from).expect("a directory").flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            // What git does not keep.
-            if entry.file_name() != ".mangrove" {
-                copy(&entry.path(), &target);
-            }
-        } else {
-            fs::copy(entry.path(), target).expect("a copy");
-        }
-    }
-}
 
 /// The address of a new database, with a password, which the server does not ask for.
 fn address(server: &PostgresServer) -> String {
@@ -198,48 +126,13 @@ fn the_setting_is_checked_and_shown_without_its_password() {
     }
 }
 
-/// A daemon that is killed with its test.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Daemon {
-    /// Starts one and gives its address.
-    fn start(checkout: &Checkout) -> (Self, String) {
-        let mut command = checkout.command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
-        let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        let lines = BufReader::new(process.stderr.take().expect("a pipe")).lines();
-        let mut address = None;
-        let mut lines = lines.map_while(Result::ok);
-        for line in lines.by_ref() {
-            let line: Value = serde_json::from_str(&line).unwrap_or_default();
-            let fields = if line["fields"].is_object() { &line["fields"] } else { &line };
-            if let Some(found) = fields["address"].as_str() {
-                address = Some(format!("http://{found}"));
-            }
-            if fields["message"] == "ready" || line["message"] == "ready" {
-                break;
-            }
-        }
-        // It must not wait for somebody who reads what it says.
-        std::thread::spawn(move || lines.for_each(drop));
-        (Self(process), address.expect("it says where it listens"))
-    }
-}
-
 #[test]
 fn a_daemon_without_its_database_goes_on_resolving_and_running() {
     let (mut server, place) = (PostgresServer::start(), TempDir::new().expect("a directory"));
     let checkout = Checkout::new(place.path().join("one"), &address(&server));
     checkout.succeed(&["scan"]);
-    let (_daemon, listening) = Daemon::start(&checkout);
-    let asking = Checkout { directory: place.path().to_owned(), catalog: String::new() };
-    let ask = |arguments: &[&str]| asking.succeed(&[&["--server", &listening], arguments].concat());
+    let daemon = Daemon::start(&checkout);
+    let ask = |arguments: &[&str]| daemon.ask(arguments);
     assert!(ask(&["types"]).contains("@local/greeter"));
     server.stop();
     for _ in 0..2 {

@@ -292,7 +292,8 @@ impl Owner {
                 let problem = Problem::error(fault.code, "scan", fault.message.clone());
                 self.set_last_look(vec![problem], duration, true);
                 self.is_look_failing = true;
-                self.parts.status.send_modify(|status| status.failing = Some(error.to_string()));
+                let failing = format!("{error}: {}", fault.message);
+                self.parts.status.send_modify(|status| status.failing = Some(failing));
                 self.look_again_soon();
                 event::answer(waiting, &Err(ScanFailed::Scan(Arc::new(error))));
                 return;

@@ -316,6 +316,29 @@ async fn an_outage_is_transient_and_passes() {
     assert!(node.store.put("export const other = 1;").await.is_ok());
 }
 
+/// As where packets are lost: nothing is refused, and nothing comes back.
+#[tokio::test]
+async fn a_silent_server_is_waited_for_in_full_only_by_who_has_no_copy() {
+    let server = S3Server::start().await;
+    let node = Node::new(&server);
+    let bundle = filled(&node.store).await;
+    // Another process, which remembers nothing of what is there.
+    let other = S3Store::new(options(&server, "team/a", node.cache.path()));
+    server.be_silent(true);
+    let start = std::time::Instant::now();
+    assert_eq!(other.presence(&[&bundle]).await.expect("the copies"), [Presence::Present]);
+    assert_eq!(other.presence(&[&bundle]).await.expect("the copies"), [Presence::Present], "nobody asks at once again");
+    assert_eq!(&*other.load(&bundle).await.expect("the copies").code, CODE);
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    let elsewhere = Node::new(&server);
+    let wanted = [&bundle];
+    let asking = elsewhere.store.presence(&wanted);
+    let answer = tokio::time::timeout(Duration::from_secs(5), asking).await;
+    assert!(answer.is_err(), "it has nothing else: {answer:?}");
+    server.be_silent(false);
+    assert_eq!(elsewhere.store.presence(&[&bundle]).await.expect("an answer"), [Presence::Present]);
+}
+
 #[tokio::test]
 async fn an_outage_costs_the_first_who_ask_and_not_all() {
     let server = S3Server::start().await;

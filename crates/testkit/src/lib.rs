@@ -1,6 +1,7 @@
 //! Fixtures, strict fakes, faults and contract suites. A development dependency only.
 
 mod archives;
+pub mod certificates;
 pub mod contract;
 pub mod corpus;
 pub mod environment;
@@ -10,9 +11,12 @@ pub mod fixture;
 pub mod graphs;
 pub mod http;
 pub mod instant;
+#[cfg(target_os = "linux")]
+pub mod namespaces;
 pub mod network;
 pub mod postgres;
 pub mod registry;
+pub mod relay;
 pub mod requests;
 pub mod roots;
 pub mod rows;

@@ -1,8 +1,10 @@
 //! A real PostgreSQL server that belongs to one test.
 
 use std::{
+    ffi::OsString,
     fs::{self, File, Permissions},
     io::{BufRead as _, BufReader, Write as _},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -12,32 +14,73 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::certificates::Certificate;
+
 /// The role that may do everything.
 const OWNER: &str = "mangrove";
 /// The account that the server runs as where the tests run as root: it refuses to be root.
 const ACCOUNT: &str = "postgres";
 /// How long a server may take to start, also on a machine that does much else.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The port that servers have, unless others of the same network may have it.
+const PORT: u16 = 5432;
 
-/// A server with a directory, a socket and data of its own, reached through the socket alone. It does not wait for the disk. It
-/// ends with this value, or with the thread that started it, whatever becomes of that.
+/// What a server does beyond what every test needs.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// What is committed is on the disk, as with every server that is in use.
+    pub is_durable: bool,
+    /// Where it is reached beside its socket. Whoever reaches it gets in.
+    pub listens: Option<Listens>,
+    /// With it, nobody gets in over a network without TLS.
+    pub certificate: Option<Certificate>,
+}
+
+/// Where a server is reached over a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listens {
+    /// At a free port of this machine.
+    Here,
+    /// At its usual port of an address in the network namespace of this name.
+    In(String, IpAddr),
+}
+
+/// A server with a directory, a socket and data of its own, reached through the socket alone, and without waiting for the disk,
+/// unless its setup says otherwise. It ends with this value, or with the thread that started it, whatever becomes of that.
 #[expect(clippy::module_name_repetitions, reason = "the name by which tests know it")]
 #[derive(Debug)]
 pub struct PostgresServer {
     directory: TempDir,
     programs: PathBuf,
     is_root: bool,
+    setup: Setup,
+    listening: Option<SocketAddr>,
     process: Option<Child>,
     databases: AtomicU32,
 }
 
 impl PostgresServer {
+    /// Whether the programs of a server are on this machine.
+    #[must_use]
+    pub fn is_installed() -> bool {
+        programs().is_some()
+    }
+
     /// Makes and starts a server. The thread that calls this must last as long as the server.
     ///
     /// # Panics
     /// If PostgreSQL is not installed, or the server does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(Setup::default())
+    }
+
+    /// The same with a setup.
+    ///
+    /// # Panics
+    /// If PostgreSQL is not installed, or the server does not start.
+    #[must_use]
+    pub fn start_with(setup: Setup) -> Self {
         let programs = programs().expect(
             "the tests need a PostgreSQL server: `initdb` is neither in /usr/lib/postgresql/*/bin nor in PATH; install the package `postgresql`",
         );
@@ -45,15 +88,37 @@ impl PostgresServer {
         let identity = Command::new("id").arg("-u").output().expect("`id` runs");
         let is_root = identity.stdout.trim_ascii() == b"0";
         if is_root {
-            give_away(directory.path());
+            give_away(directory.path(), 0o700);
         }
-        let mut server = Self { directory, programs, is_root, process: None, databases: AtomicU32::new(0) };
+        let listening = setup.listens.as_ref().map(|listens| match listens {
+            Listens::Here => free_address(),
+            Listens::In(_, address) => SocketAddr::new(*address, PORT),
+        });
+        let databases = AtomicU32::new(0);
+        let mut server = Self { directory, programs, is_root, setup, listening, process: None, databases };
         let data = server.data();
         let mut made = server.command("initdb");
         made.args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", OWNER, "--pgdata"]);
         checked(made.arg(&data));
+        server.admit();
         server.start_again();
         server
+    }
+
+    /// Says who gets in, and lets the server read its certificate.
+    fn admit(&self) {
+        let kind = if self.setup.certificate.is_some() { "hostssl" } else { "host" };
+        let rules = format!("local all all trust\n{kind} all all 0.0.0.0/0 trust\n");
+        fs::write(self.data().join("pg_hba.conf"), rules).expect("the server's rules");
+        if let Some(Certificate { certificate, key }) = &self.setup.certificate {
+            for (from, name) in [(certificate, "server.crt"), (key, "server.key")] {
+                let copy = self.data().join(name);
+                fs::copy(from, &copy).expect("a copy for the server");
+                if self.is_root {
+                    give_away(&copy, 0o600);
+                }
+            }
+        }
     }
 
     /// Starts a server that was stopped.
@@ -63,16 +128,18 @@ impl PostgresServer {
     pub fn start_again(&mut self) {
         let log = self.directory.path().join("log");
         let output = File::options().create(true).append(true).open(&log).expect("a log");
-        let mut server = self.command("postgres");
-        server.arg("-D").arg(self.data()).arg("-k").arg(self.directory.path());
-        for setting in [
-            "listen_addresses=",
-            "fsync=off",
-            "full_page_writes=off",
-            "max_connections=200",
-            "shared_buffers=32MB",
-            "autovacuum_naptime=1min",
-        ] {
+        let mut server = self.serving();
+        server.arg("-D").arg(self.data()).arg("-k").arg(self.directory.path()).arg("-p").arg(self.port().to_string());
+        let listening = self.listening.map_or_else(String::new, |address| address.ip().to_string());
+        let listening = format!("listen_addresses={listening}");
+        let mut settings = vec![&*listening, "max_connections=200", "shared_buffers=32MB", "autovacuum_naptime=1min"];
+        if !self.setup.is_durable {
+            settings.extend(["fsync=off", "full_page_writes=off"]);
+        }
+        if self.setup.certificate.is_some() {
+            settings.push("ssl=on");
+        }
+        for setting in settings {
             server.arg("-c").arg(setting);
         }
         let mut process = server
@@ -93,7 +160,7 @@ impl PostgresServer {
 
     fn is_ready(&self) -> bool {
         let mut ready = Command::new(self.programs.join("pg_isready"));
-        ready.arg("-q").arg("-h").arg(self.directory.path()).status().is_ok_and(|status| status.success())
+        ready.arg("-q").args(self.socket()).status().is_ok_and(|status| status.success())
     }
 
     /// Ends the server at once, as a crash does: its clients find their connections broken.
@@ -117,7 +184,22 @@ impl PostgresServer {
     /// The address of a database for a role.
     #[must_use]
     pub fn url_as(&self, role: &str, database: &str) -> String {
-        format!("postgres://{role}@localhost/{database}?host={}", self.directory.path().display())
+        format!("postgres://{role}@localhost:{}/{database}?host={}", self.port(), self.directory.path().display())
+    }
+
+    /// The address of a database over the network, for the role that may do everything.
+    ///
+    /// # Panics
+    /// If its setup names no place where it listens.
+    #[must_use]
+    pub fn network_url(&self, database: &str) -> String {
+        format!("postgres://{OWNER}@{}/{database}", self.listening.expect("it listens at no address"))
+    }
+
+    /// The file of its socket.
+    #[must_use]
+    pub fn socket_path(&self) -> PathBuf {
+        self.directory.path().join(format!(".s.PGSQL.{}", self.port()))
     }
 
     /// The address of a database for the role that may do everything.
@@ -139,7 +221,7 @@ impl PostgresServer {
     pub fn sql(&self, database: &str, statement: &str) -> String {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["-qtAX", "-v", "ON_ERROR_STOP=1", "-U", OWNER, "-d", database, "-c", statement]);
-        let output = checked(psql.arg("-h").arg(self.directory.path()));
+        let output = checked(psql.args(self.socket()));
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
@@ -149,7 +231,7 @@ impl PostgresServer {
     /// If it fails.
     pub fn hold(&self, database: &str, statement: &str) -> Held {
         let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["-qtAX", "-v", "ON_ERROR_STOP=1", "-U", OWNER, "-d", database]).arg("-h").arg(self.directory.path());
+        psql.args(["-qtAX", "-v", "ON_ERROR_STOP=1", "-U", OWNER, "-d", database]).args(self.socket());
         let mut process = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql starts");
         let input = process.stdin.as_mut().expect("a pipe");
         writeln!(input, "BEGIN;\n{statement};\n\\echo held").expect("psql reads");
@@ -163,10 +245,31 @@ impl PostgresServer {
         self.directory.path().join("data")
     }
 
+    fn port(&self) -> u16 {
+        self.listening.map_or(PORT, |address| address.port())
+    }
+
+    /// What leads a client to its socket.
+    fn socket(&self) -> [OsString; 4] {
+        ["-h".into(), self.directory.path().into(), "-p".into(), self.port().to_string().into()]
+    }
+
+    /// The server itself, in its network.
+    fn serving(&self) -> Command {
+        match &self.setup.listens {
+            Some(Listens::In(namespace, _)) => self.led_by(&["ip", "netns", "exec", namespace, "setpriv"], "postgres"),
+            Some(Listens::Here) | None => self.command("postgres"),
+        }
+    }
+
     /// A program of the server. It ends with the thread that starts it.
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "QUIT"]).current_dir(self.directory.path());
+        self.led_by(&["setpriv"], program)
+    }
+
+    fn led_by(&self, line: &[&str], program: &str) -> Command {
+        let mut command = Command::new(line[0]);
+        command.args(&line[1..]).args(["--pdeathsig", "QUIT"]).current_dir(self.directory.path());
         if self.is_root {
             command.args(["--reuid", ACCOUNT, "--regid", ACCOUNT, "--clear-groups"]);
         }
@@ -202,14 +305,20 @@ fn programs() -> Option<PathBuf> {
     installed.chain(std::env::split_paths(&path)).find(|directory| directory.join("initdb").is_file())
 }
 
-/// Lets the account of the server use a directory.
-fn give_away(directory: &Path) {
+/// An address of this machine whose port nobody has at this moment.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("an address")
+}
+
+/// Lets the account of the server use a file or a directory, and nobody else.
+fn give_away(path: &Path, mode: u32) {
     let number = |option: &str| -> u32 {
         let output = checked(Command::new("id").args([option, ACCOUNT]));
         String::from_utf8_lossy(&output.stdout).trim().parse().expect("`id` prints a number")
     };
-    chown(directory, Some(number("-u")), Some(number("-g"))).expect("root may give it away");
-    fs::set_permissions(directory, Permissions::from_mode(0o700)).expect("root may");
+    chown(path, Some(number("-u")), Some(number("-g"))).expect("root may give it away");
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("root may");
 }
 
 fn checked(command: &mut Command) -> Output {

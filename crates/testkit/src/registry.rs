@@ -13,6 +13,7 @@ use std::{
     thread::JoinHandle,
 };
 
+use rustix::net::shutdown;
 use serde_json::{Value, json};
 
 pub use crate::archives::{FakePackage, integrity};
@@ -96,6 +97,7 @@ pub struct FakeRegistry {
 struct Listener {
     thread: JoinHandle<()>,
     stop: Arc<AtomicUsize>,
+    socket: Option<TcpListener>,
 }
 
 impl FakeRegistry {
@@ -104,11 +106,21 @@ impl FakeRegistry {
     /// # Errors
     /// If there is none.
     pub fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+        Self::start_on(TcpListener::bind("127.0.0.1:0")?, [])
+    }
+
+    /// Starts with these packages for whoever comes to this port, which may be one of another network namespace; then it never
+    /// comes up again once it went down.
+    ///
+    /// # Errors
+    /// If the port has no address.
+    pub fn start_on(listener: TcpListener, packages: impl IntoIterator<Item = FakePackage>) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::default());
-        let listener = Mutex::new(Some(listen(listener, &shared)));
-        Ok(Self { shared, address, listener })
+        let registry = Self { shared: Arc::default(), address, listener: Mutex::default() };
+        packages.into_iter().for_each(|package| registry.publish(package));
+        let listening = listen(listener, &registry.shared);
+        *registry.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listening);
+        Ok(registry)
     }
 
     /// Its address, such as `http://127.0.0.1:4873/`.
@@ -182,8 +194,11 @@ impl FakeRegistry {
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(listener) = listener {
             listener.stop.store(1, Ordering::SeqCst);
-            // Wakes the listener, so that it sees that it shall stop.
-            drop(TcpStream::connect(self.address));
+            // Wakes the listener, so that it sees that it shall stop; whoever is in another network cannot connect to it.
+            let is_awake = listener.socket.is_some_and(|socket| shutdown(&socket, rustix::net::Shutdown::Both).is_ok());
+            if !is_awake {
+                drop(TcpStream::connect(self.address));
+            }
             let _ = listener.thread.join();
         }
         for stream in self.state().open.drain(..) {
@@ -243,7 +258,7 @@ fn lock(shared: &Shared) -> MutexGuard<'_, State> {
 
 fn listen(listener: TcpListener, shared: &Arc<Shared>) -> Listener {
     let stop = Arc::new(AtomicUsize::new(0));
-    let (shared, stopped) = (Arc::clone(shared), Arc::clone(&stop));
+    let (shared, stopped, socket) = (Arc::clone(shared), Arc::clone(&stop), listener.try_clone().ok());
     let thread = std::thread::spawn(move || {
         for stream in listener.incoming() {
             if stopped.load(Ordering::SeqCst) != 0 {
@@ -260,7 +275,7 @@ fn listen(listener: TcpListener, shared: &Arc<Shared>) -> Listener {
             });
         }
     });
-    Listener { thread, stop }
+    Listener { thread, stop, socket }
 }
 
 /// Answers the requests of one connection until it ends.

@@ -5,11 +5,11 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     fs, io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener as StdListener},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU16, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
     },
 };
 
@@ -46,6 +46,7 @@ pub struct S3Server {
 struct Answering {
     requests: AtomicUsize,
     refusal: AtomicU16,
+    is_silent: AtomicBool,
     /// One write at a time: what a condition of a request says holds until the object is written, as it does in S3.
     writing: tokio::sync::Mutex<()>,
 }
@@ -55,10 +56,21 @@ impl S3Server {
     ///
     /// # Panics
     /// If there is no port or no directory.
+    #[expect(clippy::unused_async, reason = "a runtime is needed")]
     pub async fn start() -> Self {
+        Self::start_on(StdListener::bind("127.0.0.1:0").expect("a port"))
+    }
+
+    /// The same for whoever comes to this port, which may be one of another network namespace; then it is never started again.
+    ///
+    /// # Panics
+    /// If there is no directory, the port cannot be used, or outside of a runtime.
+    #[must_use]
+    pub fn start_on(listener: StdListener) -> Self {
         let directory = TempDir::new().expect("a directory");
         fs::create_dir(directory.path().join(BUCKET)).expect("a bucket");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        listener.set_nonblocking(true).expect("a port");
+        let listener = TcpListener::from_std(listener).expect("a port");
         let address = listener.local_addr().expect("an address");
         let server = Self { directory, address, serving: Mutex::default(), answering: Arc::default() };
         server.serve(listener);
@@ -87,6 +99,11 @@ impl S3Server {
     /// Answers every request with this status; with 0, as it should.
     pub fn refuse(&self, status: u16) {
         self.answering.refusal.store(status, Ordering::Relaxed);
+    }
+
+    /// Takes requests and never answers those that come from now on, or answers again.
+    pub fn be_silent(&self, is_silent: bool) {
+        self.answering.is_silent.store(is_silent, Ordering::Relaxed);
     }
 
     /// Ends every connection. The port answers no more.
@@ -162,6 +179,9 @@ async fn serve_connection(socket: TcpStream, service: S3Service, answering: Arc<
         let (service, answering) = (service.clone(), Arc::clone(&answering));
         async move {
             answering.requests.fetch_add(1, Ordering::Relaxed);
+            if answering.is_silent.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
             let refusal = answering.refusal.load(Ordering::Relaxed);
             let status = StatusCode::from_u16(refusal).ok();
             let answered = match status {

@@ -4,7 +4,7 @@ mod stream;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use mangrove_documents::{ErrorReport, ProblemDetails, ProblemDocument};
+use mangrove_documents::{ErrorReport, ProblemDetails, ProblemDocument, ReadinessDocument};
 use mangrove_domain::{
     failure::{FailureClass, Fault},
     problem::{Code, Problem, Severity},
@@ -64,6 +64,19 @@ impl Client {
         self.document(self.send(request).await?).await
     }
 
+    /// Why it cannot do its work, in its own words; `None` if it can.
+    pub(crate) async fn ailment(&self) -> Result<Option<String>, CommandError> {
+        let request = self.request_at(Method::GET, &["readyz"], &[("verbose", "true")])?;
+        let response = request.send().await.map_err(|error| unreachable(&self.address, &error.without_url()))?;
+        // The same document as that of a daemon which can.
+        let response = match response.status() {
+            StatusCode::SERVICE_UNAVAILABLE => response,
+            _ => Self::succeeded(&self.address, response).await?,
+        };
+        let document: ReadinessDocument = self.document(response).await?;
+        Ok(document.checks.into_iter().find(|check| check.name == "catalog" && !check.ok).map(|check| check.message))
+    }
+
     /// What comes of sending this to this path. The answer is wanted at once.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
@@ -89,10 +102,19 @@ impl Client {
         path: &[&str],
         parameters: &[(&str, &str)],
     ) -> Result<RequestBuilder, CommandError> {
+        self.request_at(method, &[&["api", "v1"], path].concat(), parameters)
+    }
+
+    fn request_at(
+        &self,
+        method: Method,
+        path: &[&str],
+        parameters: &[(&str, &str)],
+    ) -> Result<RequestBuilder, CommandError> {
         let unusable = || CommandError::usage(None, "`--server` is not the address of a daemon", None);
         let mut url = reqwest::Url::parse(&self.address).map_err(|_| unusable())?;
         // Segments are escaped, whatever is in them.
-        url.path_segments_mut().map_err(|()| unusable())?.pop_if_empty().extend(["api", "v1"]).extend(path);
+        url.path_segments_mut().map_err(|()| unusable())?.pop_if_empty().extend(path);
         if !parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(parameters);
         }
@@ -105,6 +127,11 @@ impl Client {
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, CommandError> {
         let response = request.send().await.map_err(|error| unreachable(&self.address, &error.without_url()))?;
+        Self::succeeded(&self.address, response).await
+    }
+
+    /// The answer, unless it says that something is wrong.
+    async fn succeeded(address: &str, response: Response) -> Result<Response, CommandError> {
         if response.status().is_success() {
             return Ok(response);
         }
@@ -113,7 +140,7 @@ impl Client {
         Err(match serde_json::from_slice::<ProblemDetails>(&bytes) {
             Ok(details) => refused(status, details),
             Err(_) => {
-                let message = format!("{} answered with {status}, which is no answer of a daemon", self.address);
+                let message = format!("{address} answered with {status}, which is no answer of a daemon");
                 CommandError { exit: Exit::Failed, report: ErrorReport::new(None, message) }
             }
         })

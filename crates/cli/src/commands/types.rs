@@ -1,6 +1,6 @@
 //! `mangrove types`
 
-use mangrove_documents::{TypeDocument, TypesDocument};
+use mangrove_documents::{ErrorReport, TypeDocument, TypesDocument};
 use mangrove_domain::{row::Row, source::Kind, state::StateName};
 
 use super::Context;
@@ -51,6 +51,11 @@ async fn ask(
     } else {
         false
     };
+    // A catalog that it has not read yet is not an empty one.
+    if is_catalog_empty && let Some(ailment) = client.ailment().await? {
+        let message = format!("the daemon knows no types: {ailment}");
+        return Err(CommandError { exit: Exit::TryAgain, report: ErrorReport::new(None, message) });
+    }
     print(context, &document, is_catalog_empty);
     Ok(Exit::Done)
 }

@@ -2,6 +2,7 @@
 
 mod checkouts;
 mod contracts;
+mod cuts;
 mod outages;
 mod roles;
 mod shared_runs;

@@ -188,10 +188,21 @@ impl Bucket {
         }
         tracing::debug!(%fault, operation, "the bundle store failed");
         if fault.class == FailureClass::Transient {
-            let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
-            *outage = Some((Instant::now(), fault.clone()));
+            self.rest_because_of(&fault);
         }
         Err(Failed::Otherwise(fault))
+    }
+
+    /// Says that nothing came back for so long that whoever has something else does not wait for it. Nobody asks for a while.
+    pub(super) fn is_silent(&self) -> Fault {
+        let message = format!("cannot read {}: it does not answer", self.name);
+        let fault = Fault::transient(Code::STORE_UNREACHABLE, format!("store:{}", self.name), message);
+        self.rest_because_of(&fault);
+        fault
+    }
+
+    fn rest_because_of(&self, fault: &Fault) {
+        *self.outage.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), fault.clone()));
     }
 
     fn resting(&self) -> Option<Fault> {

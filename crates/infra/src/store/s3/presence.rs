@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    pin::pin,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,7 +15,7 @@ use mangrove_domain::{
     ports::StoreError,
     time::Timestamp,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
     super::{access, presence::presence_of},
@@ -29,6 +30,10 @@ const REMEMBERED: Duration = Duration::from_mins(1);
 
 /// From this many on, a listing of everything is cheaper: it tells of a thousand objects in one request.
 const LISTED_FROM: usize = 16;
+
+/// How long a server is waited for that says nothing, while there are copies of everything that is asked for. Its own time limits
+/// are those of large objects, and whoever wants to run a method would wait for all of them.
+const PATIENCE_WITH_COPIES: Duration = Duration::from_secs(3);
 
 /// Objects that were seen, and when. That something is not there is not remembered.
 #[derive(Debug, Default)]
@@ -82,11 +87,20 @@ impl Inner {
         if unknown.is_empty() {
             return Ok(Sizes(sizes));
         }
-        match self.looked_at(&unknown).await {
+        let missing = || wanted.iter().filter(|object| !sizes.contains_key(&object.key)).copied().collect::<Vec<_>>();
+        let mut looking = pin!(self.looked_at(&unknown));
+        // A listing of everything takes as long as it takes.
+        let is_little = unknown.len() < LISTED_FROM;
+        let in_time = if is_little { timeout(PATIENCE_WITH_COPIES, &mut looking).await.ok() } else { None };
+        let looked = match in_time {
+            Some(looked) => looked,
+            None if is_little && self.cache.holds(missing()).await => Err(access("read", self.bucket.is_silent())),
+            None => looking.await,
+        };
+        match looked {
             Ok(found) => sizes.extend(found),
             Err(error) if error.fault().class == FailureClass::Transient => {
-                let missing: Vec<StoredObject> =
-                    wanted.into_iter().filter(|object| !sizes.contains_key(&object.key)).collect();
+                let missing = missing();
                 if !self.cache.holds(missing.clone()).await {
                     return Err(error);
                 }
