@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use mangrove_domain::{observation::CatalogView, source::SourceId};
-use sqlx::{Row as _, SqliteConnection};
+use mangrove_domain::{observation::CatalogView, ports::Names, source::SourceId};
+use sqlx::{Row as _, Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments};
 
 use super::{SqliteCatalog, version, write};
 use crate::rows::{Stored, add_row, record};
@@ -46,19 +46,34 @@ impl SqliteCatalog {
     }
 
     pub(super) async fn rows_once(&self, sources: &BTreeSet<SourceId>) -> Result<CatalogView, sqlx::Error> {
-        let Some(readers) = self.database.readers() else { return Ok(CatalogView::default()) };
-        let mut transaction = readers.begin().await?;
-        let mut view = CatalogView { version: version::of(&mut transaction).await?, ..CatalogView::default() };
         // The order of a cross join is kept: the keys come first, and each row is looked up by its own.
-        let found = sqlx::query(
+        let query = sqlx::query(
             "SELECT s.root, s.path, s.revision, s.record, s.description IS NULL \
              OR EXISTS (SELECT 1 FROM descriptions AS d WHERE d.digest = s.description) \
              FROM json_each(?1) AS k CROSS JOIN sources AS s \
              WHERE s.root = k.value ->> 0 AND s.path = k.value ->> 1 ORDER BY s.root, s.path",
-        )
-        .bind(write::keys(sources))
-        .fetch_all(&mut *transaction)
-        .await?;
+        );
+        self.some_rows(query.bind(write::keys(sources))).await
+    }
+
+    pub(super) async fn rows_named_once(&self, names: &Names) -> Result<CatalogView, sqlx::Error> {
+        let query = sqlx::query(
+            "SELECT s.root, s.path, s.revision, s.record, s.description IS NULL \
+             OR EXISTS (SELECT 1 FROM descriptions AS d WHERE d.digest = s.description) \
+             FROM sources AS s WHERE s.type_name IN (SELECT value FROM json_each(?1)) \
+             OR s.path IN (SELECT value FROM json_each(?2)) ORDER BY s.root, s.path",
+        );
+        let types = write::json_list(names.types.iter().map(ToString::to_string));
+        let paths = write::json_list(names.paths.iter().map(ToString::to_string));
+        self.some_rows(query.bind(types).bind(paths)).await
+    }
+
+    /// The rows that this query selects, with the parts that they name and no others.
+    async fn some_rows(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<CatalogView, sqlx::Error> {
+        let Some(readers) = self.database.readers() else { return Ok(CatalogView::default()) };
+        let mut transaction = readers.begin().await?;
+        let mut view = CatalogView { version: version::of(&mut transaction).await?, ..CatalogView::default() };
+        let found = query.fetch_all(&mut *transaction).await?;
         let mut decoder = record::Decoder::default();
         let mut known = BTreeSet::new();
         for row in &found {
