@@ -7,6 +7,7 @@ use mangrove_domain::{
     index::TypeIndex,
     observation::DiskView,
     plan,
+    ports::Names,
     row::Row,
     source::{Kind, SourceId},
     type_name::TypeName,
@@ -38,9 +39,24 @@ pub enum Lookup {
 /// The type that `text` names: of this kind, or of whatever kind has one. Where none resolves, those that claim it
 /// count, and where none claims it, the disk is looked at for what the catalog does not know.
 ///
+/// Only the rows of that name are read, and all of them where there are none.
+///
 /// # Errors
 /// The catalog cannot be read.
 pub async fn find(scanner: &Scanner, text: &str, kind: Option<&Kind>) -> Result<Lookup, scan::Error> {
+    if let Some(description) = built_in(text, kind) {
+        return Ok(Lookup::BuiltIn(description));
+    }
+    let names = names(scanner, text, kind);
+    if !names.is_empty() {
+        let types = names.iter().map(|(_, name)| name.clone()).collect();
+        let asked = Names { types, ..Names::default() };
+        let view = scanner.ports().catalog.rows_named(&asked).await.map_err(scan::Error::reading_catalog)?;
+        let index = TypeIndex::build(view.rows.into_iter().map(Arc::new));
+        if let Some(found) = find_known(scanner, &index, &names).await? {
+            return Ok(found);
+        }
+    }
     let index = scanner.load().await?;
     find_in(scanner, &index, text, kind).await
 }
@@ -55,35 +71,15 @@ pub async fn find_in(
     text: &str,
     kind: Option<&Kind>,
 ) -> Result<Lookup, scan::Error> {
-    if kind.is_none_or(|kind| *kind == model_kind())
-        && let Some(description) = TypeName::model(text).ok().as_ref().and_then(builtin::model)
-    {
+    if let Some(description) = built_in(text, kind) {
         return Ok(Lookup::BuiltIn(description));
     }
-    let layouts = scanner.loaders().layouts();
-    let wanted = layouts.iter().filter(|layout| kind.is_none_or(|kind| *kind == layout.kind));
-    let names: Vec<(Kind, TypeName)> =
-        wanted.filter_map(|layout| Some((layout.kind.clone(), (layout.normalise)(text).ok()?))).collect();
+    let names = names(scanner, text, kind);
     if names.is_empty() {
         return Ok(Lookup::NoName(index.nearest_of_all(text)));
     }
-    let known = |is_known: &dyn Fn(&Kind, &TypeName) -> bool| -> Vec<(Kind, TypeName)> {
-        names.iter().filter(|(kind, name)| is_known(kind, name)).cloned().collect()
-    };
-    let mut candidates = known(&|kind, name| index.resolve(kind, name).is_some());
-    if candidates.is_empty() {
-        candidates = known(&|kind, name| !index.claimants(kind, name).is_empty());
-    }
-    match candidates.as_slice() {
-        [] => {
-            for (kind, name) in &names {
-                if let Some(found) = waiting(scanner, index, kind, name).await? {
-                    return Ok(found);
-                }
-            }
-        }
-        [(kind, name)] => return describe(scanner, index, kind, name).await,
-        several => return Ok(Lookup::Ambiguous(several.iter().map(|(kind, _)| kind.clone()).collect())),
+    if let Some(found) = find_known(scanner, index, &names).await? {
+        return Ok(found);
     }
     let (mut unclaimed, remark) = match scanner.look(&ScanRequest::dry_run()).await {
         Ok(observed) => (unclaimed(&names, &observed.disk, &observed.catalog.rows), None),
@@ -97,6 +93,45 @@ pub async fn find_in(
         (None | Some(_), _) => TypeName::stored(text),
     };
     Ok(Lookup::Unknown(Box::new(NotReady::explain(index, kind, &name, unclaimed, remark))))
+}
+
+fn built_in(text: &str, kind: Option<&Kind>) -> Option<&'static Arc<Description>> {
+    let is_model = kind.is_none_or(|kind| *kind == model_kind());
+    TypeName::model(text).ok().as_ref().filter(|_| is_model).and_then(builtin::model)
+}
+
+/// What a text may name: of this kind, or of every kind.
+fn names(scanner: &Scanner, text: &str, kind: Option<&Kind>) -> Vec<(Kind, TypeName)> {
+    let layouts = scanner.loaders().layouts();
+    let wanted = layouts.iter().filter(|layout| kind.is_none_or(|kind| *kind == layout.kind));
+    wanted.filter_map(|layout| Some((layout.kind.clone(), (layout.normalise)(text).ok()?))).collect()
+}
+
+/// What rows say that have or claim one of these names; `None` if there are none. No other row makes a difference.
+async fn find_known(
+    scanner: &Scanner,
+    index: &TypeIndex,
+    names: &[(Kind, TypeName)],
+) -> Result<Option<Lookup>, scan::Error> {
+    let known = |is_known: &dyn Fn(&Kind, &TypeName) -> bool| -> Vec<(Kind, TypeName)> {
+        names.iter().filter(|(kind, name)| is_known(kind, name)).cloned().collect()
+    };
+    let mut candidates = known(&|kind, name| index.resolve(kind, name).is_some());
+    if candidates.is_empty() {
+        candidates = known(&|kind, name| !index.claimants(kind, name).is_empty());
+    }
+    match candidates.as_slice() {
+        [] => {
+            for (kind, name) in names {
+                if let Some(found) = waiting(scanner, index, kind, name).await? {
+                    return Ok(Some(found));
+                }
+            }
+            Ok(None)
+        }
+        [(kind, name)] => Ok(Some(describe(scanner, index, kind, name).await?)),
+        several => Ok(Some(Lookup::Ambiguous(several.iter().map(|(kind, _)| kind.clone()).collect()))),
+    }
 }
 
 async fn describe(scanner: &Scanner, index: &TypeIndex, kind: &Kind, name: &TypeName) -> Result<Lookup, scan::Error> {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use mangrove_domain::{
     nearest,
     observation::{CatalogView, DiskView},
+    ports::Names,
     row::Row,
-    source::SourceId,
+    source::{RelativePath, SourceId},
     type_name::TypeName,
 };
 
@@ -27,7 +28,7 @@ impl SourceQuery {
     /// the current directory, given relative to the repository.
     pub fn new(text: impl Into<String>, paths: impl IntoIterator<Item = String>) -> Self {
         let text = text.into();
-        let as_written = mangrove_domain::source::RelativePath::parse(&text).ok().map(|path| path.to_string());
+        let as_written = RelativePath::parse(&text).ok().map(|path| path.to_string());
         Self { paths: paths.into_iter().chain(as_written).collect(), text, files: BTreeSet::new() }
     }
 
@@ -64,6 +65,19 @@ impl SourceQuery {
     pub fn types(&self, loaders: &Registry) -> BTreeSet<TypeName> {
         let written = TypeName::stored(self.text.as_str());
         loaders.layouts().iter().filter_map(|layout| (layout.normalise)(&self.text).ok()).chain([written]).collect()
+    }
+
+    /// What every source goes by that is meant, and perhaps some others do.
+    #[must_use]
+    pub fn names(&self, loaders: &Registry) -> Names {
+        // A source of another root is written with the name of that before its path.
+        let below_a_root = self.text.match_indices('/').filter_map(|(at, _)| self.text.get(at + 1..));
+        let paths = self.paths.iter().map(String::as_str).chain(below_a_root);
+        let files = self.files.iter().map(|source| source.path.clone());
+        Names {
+            types: self.types(loaders),
+            paths: paths.filter_map(|path| RelativePath::parse(path).ok()).chain(files).collect(),
+        }
     }
 
     /// Every source that is meant, on disk or in the catalog.

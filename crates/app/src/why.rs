@@ -74,9 +74,15 @@ impl Answer {
 /// The answer for a type name or a path. Changes nothing.
 pub async fn explain(scanner: &Scanner, query: &SourceQuery) -> Result<Answer, scan::Error> {
     let request = ScanRequest { retry: RetryMode::All, ..ScanRequest::dry_run() };
-    let mut observed = scanner.look_at_sources(&request).await?;
-    let sources = query.sources(scanner.loaders(), &observed.disk, &observed.catalog);
-    scanner.look_at_bundles_of(&mut observed, &sources).await?;
+    let (observed, sources) = match scanner.look_at_meant(&request, query).await? {
+        Some(looked) => looked,
+        None => {
+            let mut observed = scanner.look_at_sources(&request).await?;
+            let sources = query.sources(scanner.loaders(), &observed.disk, &observed.catalog);
+            scanner.look_at_bundles_of(&mut observed, &sources).await?;
+            (observed, sources)
+        }
+    };
     let planned = scanner.plan(&observed);
     let Observed { disk, catalog, .. } = &observed;
     let remarks = if catalog.rows.iter().any(Row::is_add_on) {

@@ -307,8 +307,8 @@ impl Owner {
         self.is_repository_gone = false;
         let scanner = Arc::clone(self.parts.service.scanner());
         let plan = scanner.plan(&observed);
-        let (now, is_of_edits) = (Instant::now(), observed.is_of_edits());
-        if is_of_edits {
+        let (now, is_partial) = (Instant::now(), observed.is_partial());
+        if is_partial {
             self.after_edits.looked_at_edits(now);
         } else {
             self.after_edits.looked_at_everything();
@@ -323,7 +323,7 @@ impl Owner {
         let has_begun = self.parts.status.borrow().phase != Phase::Starting;
         if has_begun && choice.sources.is_empty() && waiting.is_empty() {
             self.scans.ended(number);
-            if !is_of_edits {
+            if !is_partial {
                 self.watch().await;
             }
             return;
@@ -331,7 +331,7 @@ impl Owner {
         let sender = self.parts.sender.clone();
         looking::carry_out(scanner, observed, (number, choice), waiting, sender);
         // What is saved now does not wait for it. What an edit imports anew is watched after the look at everything.
-        if !is_of_edits {
+        if !is_partial {
             self.watch().await;
         }
     }

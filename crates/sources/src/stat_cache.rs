@@ -14,6 +14,7 @@ use std::{
 
 use mangrove_domain::{
     digest::Digest,
+    ports::ObserveRequest,
     source::{Origin, RelativePath, RootId, SourceId},
     survey::Survey,
     watch::WatchList,
@@ -253,9 +254,9 @@ impl Remembered {
         Ok(())
     }
 
-    /// The outcome; `None` if it is damaged.
-    pub(super) fn survey(&self) -> Option<Survey> {
-        self.saved_survey()?.restore()
+    /// The outcome, as far as it is asked for; `None` if it is damaged.
+    pub(super) fn survey_for(&self, request: &ObserveRequest) -> Option<Survey> {
+        self.saved_survey()?.restore_for(request)
     }
 
     /// The outcome as it is stored; `None` if it is damaged.

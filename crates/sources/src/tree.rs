@@ -326,7 +326,7 @@ impl SourceTree for LocalTree {
             if let Some(survey) = since_asked(remembered, request) {
                 return Ok(survey);
             }
-            if let Some(survey) = remembered.survey() {
+            if let Some(survey) = remembered.survey_for(request) {
                 return Ok(only(Survey { mark, ..survey }, request));
             }
             // The outcome is damaged, and so is what was read: as if nothing were remembered.
@@ -460,7 +460,7 @@ fn remembered(memory: &Mutex<Option<Arc<Remembered>>>, state_directory: &Path) -
 /// part of it.
 fn mark_of(remembered: &Remembered, request: &ObserveRequest) -> Option<Digest> {
     let is_kept = remembered.mark != Digest::of(&[]);
-    (is_kept && request.only.is_empty()).then(|| name(remembered.key, remembered.mark))
+    (is_kept && request.is_of_everything()).then(|| name(remembered.key, remembered.mark))
 }
 
 fn name(key: Digest, mark: Digest) -> Digest {
@@ -469,7 +469,7 @@ fn name(key: Digest, mark: Digest) -> Digest {
 
 /// How what is remembered differs from the survey that the request names; `None` if that is not known.
 fn lineage(remembered: &Remembered, request: &ObserveRequest) -> Option<Since> {
-    let asked = request.unless.filter(|_| request.only.is_empty() && !request.rehash)?;
+    let asked = request.unless.filter(|_| request.is_of_everything() && !request.rehash)?;
     if mark_of(remembered, request) == Some(asked) {
         return Some(Since { mark: remembered.mark, edited: BTreeSet::new() });
     }
@@ -485,15 +485,21 @@ fn since_asked(remembered: &Remembered, request: &ObserveRequest) -> Option<Surv
 
 /// Leaves the sources that were asked for.
 fn only(mut survey: Survey, request: &ObserveRequest) -> Survey {
-    if request.only.is_empty() {
+    if request.is_of_everything() {
         return survey;
     }
+    // Of two kinds that share a directory, a source has an observation each: all of them are left, or none.
+    let asked = survey.disk.observations.iter();
+    let asked = asked.filter(|seen| request.asks_for(&seen.source, seen.claimed_type.as_ref()));
+    let mut wanted: BTreeSet<SourceId> = asked.map(|seen| seen.source.clone()).collect();
     let entries = std::mem::take(&mut survey.entries);
     let observations = std::mem::take(&mut survey.disk.observations);
-    let kept = observations.into_iter().zip(entries).filter(|(seen, _)| request.only.contains(&seen.source));
+    let kept = observations.into_iter().zip(entries).filter(|(seen, _)| wanted.contains(&seen.source));
     (survey.disk.observations, survey.entries) = kept.unzip();
-    survey.disk.helpers.retain(|source| request.only.contains(source));
-    let subjects: BTreeSet<String> = request.only.iter().map(ToString::to_string).collect();
+    survey.disk.helpers.retain(|source| request.asks_for(source, None));
+    wanted.extend(survey.disk.helpers.iter().cloned());
+    wanted.extend(request.only.iter().cloned());
+    let subjects: BTreeSet<String> = wanted.iter().map(ToString::to_string).collect();
     survey.disk.problems.retain(|problem| subjects.contains(&problem.subject));
     survey
 }

@@ -25,8 +25,8 @@ use mangrove_domain::{
     package::{PackageRequest, PreparedPackages},
     ports::{
         BuildFailure, BundleRequest, BundleStore, Bundler, Catalog, CatalogError, Commit, CommitOutcome,
-        ExportInspector, InspectRequest, NumberedRecord, ObserveError, ObserveRequest, Packages, Seals, SourceTree,
-        StoreError, SweepOutcome, SweepRequest,
+        ExportInspector, InspectRequest, Names, NumberedRecord, ObserveError, ObserveRequest, Packages, Seals,
+        SourceTree, StoreError, SweepOutcome, SweepRequest,
     },
     problem::Code,
     route::Route,
@@ -310,6 +310,10 @@ impl<P: Catalog + ?Sized> Catalog for Stopping<P> {
 
     async fn rows(&self, sources: &BTreeSet<SourceId>) -> Result<CatalogView, CatalogError> {
         self.stops.fallible("catalog.rows", catalog, self.port.rows(sources)).await
+    }
+
+    async fn rows_named(&self, names: &Names) -> Result<CatalogView, CatalogError> {
+        self.stops.fallible("catalog.rows_named", catalog, self.port.rows_named(names)).await
     }
 
     async fn mark(&self) -> Option<Digest> {

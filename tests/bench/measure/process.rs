@@ -98,6 +98,21 @@ impl Program {
         Ok(wall)
     }
 
+    /// The same with what it says on standard error.
+    pub(crate) fn timed_saying(&self, arguments: &[&str]) -> Result<(Duration, String)> {
+        let mut command = self.command(arguments);
+        // A file, not a pipe: nobody reads it while the program runs.
+        let mut said = tempfile::tempfile().context("no temporary file")?;
+        command.stdout(Stdio::null()).stderr(said.try_clone().context("no temporary file")?);
+        let start = Instant::now();
+        let status = command.status().with_context(|| self.cannot_run(arguments))?;
+        let wall = start.elapsed();
+        let mut text = String::new();
+        said.rewind().and_then(|()| said.read_to_string(&mut text)).context("cannot read back")?;
+        ensure!(status.success(), "{}: {}", self.failed(arguments, status), text.trim());
+        Ok((wall, text))
+    }
+
     /// The same for a program that may never end; beyond this limit it is killed, and that is an error.
     pub(crate) fn timed_at_most(&self, arguments: &[&str], limit: Duration) -> Result<Duration> {
         let mut command = self.command(arguments);

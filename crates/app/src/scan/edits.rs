@@ -47,7 +47,7 @@ impl Scanner {
         let (survey, view) = futures::join!(tree.survey_edits(&edits), catalog.rows(&sources));
         let (survey, catalog) = (survey.map_err(Error::Observe)?, view.map_err(Error::reading_catalog)?);
         let Some(survey) = survey.filter(|_| is_published(&index, &sources, &catalog)) else { return Ok(None) };
-        let observed = observe::of_edits(&self.ports, (request.clone(), start), survey, catalog, sources).await?;
+        let observed = observe::of_some(&self.ports, (request.clone(), start), survey, catalog, sources).await?;
         request.progress.event(&Event::Finished { phase: Phase::Observe });
         Ok(Some(observed))
     }

@@ -11,6 +11,7 @@ mod carry_out;
 pub(crate) mod descriptions;
 mod edits;
 mod error;
+mod named;
 mod needs;
 mod observe;
 mod overtaken;
@@ -232,7 +233,7 @@ impl Scanner {
         let policy = self.policy(&observed.request);
         let mut plan = plan::plan(&observed.disk, &observed.catalog, &policy);
         // Of what it is not about, a look does not say that it is there.
-        if !observed.is_of_edits
+        if !observed.is_partial
             && let Some(removals) = self.removals().as_mut()
         {
             removals.put_off(&mut plan, &observed.catalog.rows, &policy, observed.start.at);
@@ -325,7 +326,7 @@ impl Scanner {
     /// One round of the second half; gives the sources that must be looked at again.
     async fn pass(&self, observed: Observed, report: &mut Report, rivalry: Rivalry) -> Result<Again, Error> {
         let plan = self.plan(&observed);
-        let Observed { mut disk, catalog, catalog_mark, request, start, needs, statistics, seal_inputs, is_of_edits } =
+        let Observed { mut disk, catalog, catalog_mark, request, start, needs, statistics, seal_inputs, is_partial } =
             observed;
         report.add_cost(statistics);
         report.add_problems(disk.problems.iter().cloned());
@@ -333,7 +334,7 @@ impl Scanner {
         report.looked_at = report.looked_at.max(plan.steps.len() as u64);
         let is_catalog_whole = catalog.damaged.is_empty() && catalog.unreadable.is_empty();
         let outages = plan::outages(&catalog.rows);
-        let mut writer = if is_of_edits {
+        let mut writer = if is_partial {
             self.writer_over_published(catalog, start).await
         } else {
             self.writer(catalog, catalog_mark, start).await

@@ -49,14 +49,14 @@ pub struct Observed {
     /// What a conclusion from all this would rest on; `None` if none can be sealed.
     pub(super) seal_inputs: Option<SealInputs>,
     /// True if sources and rows are those in the request's scope alone.
-    pub(super) is_of_edits: bool,
+    pub(super) is_partial: bool,
 }
 
 impl Observed {
-    /// True if it is of [edits](super::Scanner::look_at_edits), and knows nothing of other sources.
+    /// True if it is of [edits](super::Scanner::look_at_edits), or of what a query means, and knows nothing of other sources.
     #[must_use]
-    pub const fn is_of_edits(&self) -> bool {
-        self.is_of_edits
+    pub const fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     /// Adds what an earlier survey cost for the same look.
@@ -149,7 +149,7 @@ async fn look_at_all_bundles(ports: &Ports, observed: &mut Observed) -> Result<(
     Ok(())
 }
 
-fn survey_request(loaders: &Registry, request: &ScanRequest) -> ObserveRequest {
+pub(super) fn survey_request(loaders: &Registry, request: &ScanRequest) -> ObserveRequest {
     ObserveRequest {
         kinds: loaders.layouts(),
         rehash: request.rehash,
@@ -157,7 +157,7 @@ fn survey_request(loaders: &Registry, request: &ScanRequest) -> ObserveRequest {
             Scope::Sources(sources) => sources.clone(),
             Scope::Everything | Scope::Kinds(_) => BTreeSet::new(),
         },
-        unless: None,
+        ..ObserveRequest::default()
     }
 }
 
@@ -194,12 +194,12 @@ async fn observe(
     if request.rehash && !request.dry_run {
         discard_damaged(ports, &catalog).await?;
     }
-    let is_of_edits = false;
-    Ok(Observed { disk, catalog, catalog_mark, request, start, needs, statistics, seal_inputs, is_of_edits })
+    let is_partial = false;
+    Ok(Observed { disk, catalog, catalog_mark, request, start, needs, statistics, seal_inputs, is_partial })
 }
 
-/// Some sources with their rows, out of what a look at edits found.
-pub(super) async fn of_edits(
+/// Some sources with their rows, out of what a look at edits, or at what a query means, found.
+pub(super) async fn of_some(
     ports: &Ports,
     (request, start): (ScanRequest, Start),
     survey: Survey,
@@ -218,7 +218,7 @@ pub(super) async fn of_edits(
         needs,
         statistics,
         seal_inputs: None,
-        is_of_edits: true,
+        is_partial: true,
     };
     look_at_all_bundles(ports, &mut observed).await?;
     Ok(observed)

@@ -9,6 +9,7 @@ use mangrove_domain::{
     bundle::Bundle,
     index::TypeIndex,
     ports::NumberedRecord,
+    row::Row,
     settle::AuditRecord,
     source::{Kind, SourceId},
     type_name::TypeName,
@@ -18,7 +19,7 @@ use super::{base::Service, error::ServiceError};
 use crate::{
     catalogue::{self, Lookup},
     retry::{self, Retried},
-    scan::{Report, ScanRequest},
+    scan::{self, Report, ScanRequest},
     single::{self, BundleError, Form},
     source_query::SourceQuery,
     types::{NotReady, ReadyType, Types as _},
@@ -48,6 +49,17 @@ impl Service {
     /// The catalog cannot be read.
     pub async fn types(&self) -> Result<Arc<TypeIndex>, ServiceError> {
         Ok(self.scanner.load().await?)
+    }
+
+    /// The rows as the catalog has them now, sorted by source, without a look at the sources: what a list of types is made of.
+    ///
+    /// # Errors
+    /// The catalog cannot be read.
+    pub async fn rows(&self) -> Result<Vec<Row>, ServiceError> {
+        let view = self.scanner.ports().catalog.snapshot().await.map_err(scan::Error::reading_catalog)?;
+        let mut rows = view.rows;
+        rows.sort_by(|left, right| left.source.cmp(&right.source));
+        Ok(rows)
     }
 
     /// The type that a text names: of this kind, or of whatever kind has one. Nothing is built.

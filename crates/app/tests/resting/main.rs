@@ -1,6 +1,7 @@
 //! Scans over seals against scans that never repeat anything: whatever the repository is like and whatever happens to
 //! it, reports, rows and history must be the same (`design/decisions/0010-seals-of-what-rests.md`).
 
+mod narrow;
 mod pair;
 mod sequences;
 #[expect(dead_code, reason = "shared with the tests of scans")]

@@ -22,7 +22,7 @@ use mangrove_testkit::{fakes::MemoryTree, rows};
 use proptest::prelude::*;
 
 use crate::{
-    GONE, WITH_PROGRAM, counts, degrade_elsewhere, gone,
+    GONE, WITH_PROGRAM, counts, degrade_elsewhere, gone, narrow,
     pair::Pair,
     world::{World, model, network_down},
 };
@@ -325,6 +325,11 @@ async fn live(happenings: Vec<Happening>) {
         act(&mut pair, &what, happening).await;
         if matches!(happening, Happening::Scan(Asked::Counts | Asked::Rows)) {
             compare_with_new(&pair, &mut fresh, &what, false).await;
+        }
+        // Each of them has its turn.
+        let texts = [path(index % SOURCES), type_name(index % SOURCES)];
+        for world in [&pair.sealed, &pair.planned] {
+            narrow::compare(world, &what, &texts).await;
         }
     }
     for happening in [Happening::Network(true), Happening::Package(true), Happening::Program(true), Happening::Heal] {

@@ -17,10 +17,9 @@ pub(crate) async fn run(
     }
     let service = context.look()?;
     let kind = kind.map(|name| Context::kind(&service, name)).transpose()?;
-    let index = service.types().await?;
-    let rows = index
-        .rows()
-        .map(AsRef::as_ref)
+    let known = service.rows().await?;
+    let rows = known
+        .iter()
         .filter(|row: &&Row| all || row.is_resolvable())
         .filter(|row| kind.as_ref().is_none_or(|kind| row.kind == *kind))
         .filter(|row| {
@@ -30,7 +29,7 @@ pub(crate) async fn run(
             })
         });
     let document = TypesDocument::new(rows).with_built_in(kind.as_ref().map(Kind::as_str), query);
-    print(context, &document, index.rows().next().is_none());
+    print(context, &document, known.is_empty());
     Ok(Exit::Done)
 }
 

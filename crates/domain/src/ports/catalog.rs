@@ -11,7 +11,7 @@ use crate::{
     observation::CatalogView,
     row::Row,
     settle::{AuditRecord, Transition},
-    source::{Kind, SourceId},
+    source::{Kind, RelativePath, SourceId},
     time::Timestamp,
     type_name::TypeName,
 };
@@ -35,6 +35,9 @@ pub trait Catalog: Send + Sync {
     /// The rows of these sources, as a [`snapshot`](Self::snapshot) of the same moment would have them; what it costs
     /// grows with their number, not with that of all rows. Sources without a row are left out.
     async fn rows(&self, sources: &BTreeSet<SourceId>) -> Result<CatalogView, CatalogError>;
+
+    /// As [`rows`](Self::rows), the rows that go by one of these names.
+    async fn rows_named(&self, names: &Names) -> Result<CatalogView, CatalogError>;
 
     /// Names the content of the catalog without reading it, for a caller that still has what it concluded from it: a
     /// mark that is the same means that no row was written since, by anybody. `None` where that is not known.
@@ -68,6 +71,29 @@ pub trait Catalog: Send + Sync {
 
     /// Forgets the transitions that happened before this time, but for the latest one of each source. Gives how many.
     async fn forget_history(&self, before: Timestamp) -> Result<u64, CatalogError>;
+}
+
+/// What rows and sources go by, for whoever does not know which ones there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Those that have or claim one of these types, whatever their kind and state.
+    pub types: BTreeSet<TypeName>,
+    /// Those at one of these paths, below whatever root.
+    pub paths: BTreeSet<RelativePath>,
+}
+
+impl Names {
+    /// True if nothing goes by any of them.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.types.is_empty() && self.paths.is_empty()
+    }
+
+    /// True for what lies at one of the paths, or has or claims one of the types.
+    #[must_use]
+    pub fn is_one(&self, path: &RelativePath, type_name: Option<&TypeName>) -> bool {
+        self.paths.contains(path) || type_name.is_some_and(|name| self.types.contains(name))
+    }
 }
 
 /// A transition with its number in the history of all sources.

@@ -51,7 +51,7 @@ pub use build_locks::{Acquired, BuildLock, BuildLocks, NoBuildLocks};
 pub use bundle_store::{BundleStore, SHORTEST_GRACE, StoreError, SweepOutcome, SweepRequest};
 pub use bundler::{BuildFailure, BundleRequest, Bundler};
 pub use calendar::{Calendar, CalendarError, CalendarPart, Recurrence};
-pub use catalog::{Catalog, CatalogError, Change, Commit, CommitOutcome, NumberedRecord, Write};
+pub use catalog::{Catalog, CatalogError, Change, Commit, CommitOutcome, Names, NumberedRecord, Write};
 pub use checkouts::{Checkouts, CheckoutsError};
 pub use clock::Clock;
 pub use configuration::Configuration;

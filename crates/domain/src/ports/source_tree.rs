@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 
+use super::Names;
 use crate::{
     checkout::Checkout,
     digest::Digest,
@@ -17,6 +18,7 @@ use crate::{
     module_graph::{ModuleGraph, SourceFile},
     source::SourceId,
     survey::{Edits, Survey},
+    type_name::TypeName,
     watch::WatchList,
     workflow::WorkflowFiles,
 };
@@ -104,12 +106,28 @@ pub struct ObserveRequest {
     pub kinds: Vec<KindLayout>,
     /// Read every file, whatever its stat says.
     pub rehash: bool,
-    /// Only these sources (and what they import); everything if empty.
+    /// Only these sources (and what they import), and those that go by `named`; everything if both are empty.
     pub only: BTreeSet<SourceId>,
+    /// The sources at one of these paths, below whatever root, and those whose text claims one of these types.
+    pub named: Names,
     /// The [mark](Survey::mark) of a survey whose conclusions the caller still has. If this one gets the same mark,
     /// its content is left out; if nothing but the text of modules has changed, it may hold what follows from that alone
     /// ([`Survey::since`]).
     pub unless: Option<Digest>,
+}
+
+impl ObserveRequest {
+    /// True if no source is left out.
+    #[must_use]
+    pub fn is_of_everything(&self) -> bool {
+        self.only.is_empty() && self.named.is_empty()
+    }
+
+    /// True if this source is asked for, whose text claims this type.
+    #[must_use]
+    pub fn asks_for(&self, source: &SourceId, claimed_type: Option<&TypeName>) -> bool {
+        self.is_of_everything() || self.only.contains(source) || self.named.is_one(&source.path, claimed_type)
+    }
 }
 
 /// The survey itself failed; nothing is known of the disk.

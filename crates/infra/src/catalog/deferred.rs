@@ -8,7 +8,7 @@ use mangrove_domain::{
     description::Description,
     digest::Digest,
     observation::CatalogView,
-    ports::{AttemptCache, Catalog, CatalogError, Commit, CommitOutcome, NumberedRecord},
+    ports::{AttemptCache, Catalog, CatalogError, Commit, CommitOutcome, Names, NumberedRecord},
     settle::AuditRecord,
     source::{Kind, SourceId},
     time::Timestamp,
@@ -114,6 +114,10 @@ impl Catalog for DeferredCatalog {
 
     async fn rows(&self, sources: &BTreeSet<SourceId>) -> Result<CatalogView, CatalogError> {
         self.opened().await?.catalog().rows(sources).await
+    }
+
+    async fn rows_named(&self, names: &Names) -> Result<CatalogView, CatalogError> {
+        self.opened().await?.catalog().rows_named(names).await
     }
 
     async fn mark(&self) -> Option<Digest> {

@@ -19,7 +19,7 @@ use mangrove_domain::{
     description::Description,
     digest::Digest,
     observation::CatalogView,
-    ports::{AttemptCache, Catalog, CatalogError, Commit, CommitOutcome, NumberedRecord},
+    ports::{AttemptCache, Catalog, CatalogError, Commit, CommitOutcome, Names, NumberedRecord},
     problem::Code,
     settle::AuditRecord,
     source::{Kind, RelativePath, RootId, SourceId},
@@ -245,6 +245,10 @@ impl Catalog for SqliteCatalog {
 
     async fn rows(&self, sources: &BTreeSet<SourceId>) -> Result<CatalogView, CatalogError> {
         self.read("read", || self.rows_once(sources)).await
+    }
+
+    async fn rows_named(&self, names: &Names) -> Result<CatalogView, CatalogError> {
+        self.read("read", || self.rows_named_once(names)).await
     }
 
     async fn mark(&self) -> Option<Digest> {

@@ -8,7 +8,7 @@ use mangrove_domain::{
     digest::Digest,
     failure::Fault,
     observation::CatalogView,
-    ports::{Catalog, CatalogError, Commit, CommitOutcome, NumberedRecord},
+    ports::{Catalog, CatalogError, Commit, CommitOutcome, Names, NumberedRecord},
     settle::AuditRecord,
     source::{Kind, SourceId},
     time::Timestamp,
@@ -44,6 +44,10 @@ impl Catalog for Unusable {
     }
 
     async fn rows(&self, _sources: &BTreeSet<SourceId>) -> Result<CatalogView, CatalogError> {
+        Err(self.error())
+    }
+
+    async fn rows_named(&self, _names: &Names) -> Result<CatalogView, CatalogError> {
         Err(self.error())
     }
 

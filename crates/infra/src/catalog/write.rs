@@ -390,6 +390,6 @@ pub(super) fn keys<'a>(sources: impl IntoIterator<Item = &'a SourceId>) -> Strin
     serde_json::Value::Array(list.collect()).to_string()
 }
 
-fn json_list(items: Vec<String>) -> String {
+pub(super) fn json_list(items: impl IntoIterator<Item = String>) -> String {
     serde_json::Value::Array(items.into_iter().map(serde_json::Value::String).collect()).to_string()
 }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use mangrove_domain::{
     observation::Observation,
-    source::SourceId,
+    ports::ObserveRequest,
+    source::{RelativePath, SourceId},
     survey::{EditedEntry, Survey},
+    type_name::TypeName,
 };
 
 use super::{
@@ -67,6 +69,28 @@ impl SavedSurvey {
         survey.disk.unknown_identities = unknown.collect::<Option<_>>()?;
         survey.disk.unknown_identities.retain(|source| sources.contains(source));
         Some(survey)
+    }
+
+    /// What it says of the sources that are asked for, and of no others; `None` if an index or a name leads nowhere.
+    pub(crate) fn restore_for(mut self, request: &ObserveRequest) -> Option<Survey> {
+        if !request.is_of_everything() {
+            let ObserveRequest { only, named, .. } = request;
+            let only: HashSet<(&str, &str)> =
+                only.iter().map(|source| (source.root.as_str(), source.path.as_str())).collect();
+            let types: HashSet<&str> = named.types.iter().map(TypeName::as_str).collect();
+            let paths: HashSet<&str> = named.paths.iter().map(RelativePath::as_str).collect();
+            let mut asked = HashSet::new();
+            for saved in &self.entries {
+                let is_named = saved.claimed_type.as_deref().is_some_and(|name| types.contains(name));
+                let path = saved.path.as_str();
+                if is_named || paths.contains(path) || only.contains(&(self.text(saved.root)?, path)) {
+                    asked.insert((saved.root, path.to_owned()));
+                }
+            }
+            let is_asked = |saved: &SavedEntry| asked.contains(&(saved.root, saved.path.clone()));
+            self.entries.retain(is_asked);
+        }
+        self.restore()
     }
 
     /// True if most of the parts that are stored belong to no entry any more.

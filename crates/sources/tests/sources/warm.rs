@@ -3,8 +3,11 @@
 use std::{collections::BTreeMap, fs, sync::Arc, time::SystemTime};
 
 use mangrove_domain::{
-    ports::{ObserveRequest, SourceTree as _},
+    observation::Observation,
+    ports::{Names, ObserveRequest, SourceTree as _},
+    source::RelativePath,
     survey::Survey,
+    type_name::TypeName,
 };
 use mangrove_infra::documents::YamlDocuments;
 use mangrove_sources::{LocalTree, STAT_CACHE_FILE, TreeOptions, parse::InProcessParser};
@@ -217,6 +220,40 @@ async fn rehash_reads_everything_and_only_narrows() -> Result {
     let one = repository.tree.survey(&ObserveRequest { only, ..request() }).await?;
     assert_eq!(render(&one), "model extensions/models/dns.ts @acme/dns @local/small@0.0.0 []");
     assert_eq!(repository.warm_up().await?.disk, warm.disk, "a narrow survey is not remembered as the whole");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_survey_of_what_goes_by_a_name_is_that_part_of_the_whole() -> Result {
+    let repository = Repository::new(SMALL)?;
+    let whole = rested(&repository).await?;
+    let types = |name: &str| Names { types: [TypeName::stored(name)].into(), ..Names::default() };
+    let path = |path: &str| Names { paths: RelativePath::parse(path).into_iter().collect(), ..Names::default() };
+    let all = whole.disk.observations.iter();
+    let every = all.clone().map(|seen| path(seen.source.path.as_str()));
+    let every = every.chain(all.filter_map(|seen| Some(types(seen.claimed_type.as_ref()?.as_str()))));
+    let mut cases: Vec<Names> = every.chain([types("@acme/nobody"), path("extensions/models/nobody.ts")]).collect();
+    cases.extend(whole.disk.helpers.iter().map(|helper| path(helper.path.as_str())));
+    for is_moved in [false, true] {
+        if is_moved {
+            repository.files.write("extensions/models/later.ts", "export const nothing = 1;")?;
+        }
+        for named in cases.clone() {
+            let ask = ObserveRequest { named, ..request() };
+            // As a new process remembers it, and as one that has the whole at hand.
+            let seen = repository.restarted()?.survey(&ask).await?;
+            assert_eq!(seen.mark, None, "it is not the whole");
+            let is_asked = |seen: &Observation| ask.asks_for(&seen.source, seen.claimed_type.as_ref());
+            let (observations, entries): (Vec<_>, Vec<_>) = whole
+                .observed()
+                .filter(|(seen, _)| is_asked(seen))
+                .map(|(seen, entry)| (seen.clone(), entry.clone()))
+                .unzip();
+            assert_eq!(seen.disk.observations, observations, "{ask:?}");
+            assert_eq!(seen.entries, entries, "{ask:?}");
+            assert_eq!(seen.disk.roots, whole.disk.roots);
+        }
+    }
     Ok(())
 }
 

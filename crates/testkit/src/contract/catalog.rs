@@ -3,7 +3,7 @@
 use mangrove_domain::{
     description::Violation,
     digest::Digest,
-    ports::{Catalog, Change, Commit, CommitOutcome, NumberedRecord, Write},
+    ports::{Catalog, Change, Commit, CommitOutcome, Names, NumberedRecord, Write},
     row::Row,
     settle::Transition,
     shipped::Acceptance,
@@ -41,6 +41,7 @@ pub async fn run<C: Catalog>(factory: impl AsyncFn() -> C) {
     no_commit_leaves_the_mark_as_it_was(factory().await).await;
     keeps_unusual_names(factory().await).await;
     gives_the_rows_of_some_sources(factory().await).await;
+    gives_the_rows_that_go_by_a_name(factory().await).await;
     names_what_it_holds(factory().await, factory().await).await;
 }
 
@@ -72,6 +73,41 @@ async fn gives_the_rows_of_some_sources(catalog: impl Catalog) {
         expected.rows.retain(|row| wanted.contains(&row.source));
         expected.rows.sort_by(|one, other| one.source.cmp(&other.source));
         assert_eq!(view, expected, "{wanted:?}");
+    }
+}
+
+async fn gives_the_rows_that_go_by_a_name(catalog: impl Catalog) {
+    let pulled = rows::source_in("pulled:@acme/pulled", "models/a.ts");
+    put(
+        &catalog,
+        &[
+            rows::indexed("models/a.ts", "@acme/a"),
+            rows::shadowed(rows::indexed("models/a2.ts", "@acme/a"), &rows::source("models/a.ts")),
+            rows::degraded("models/b's \"other\".ts", "@acme/b's \"other\""),
+            rows::rejected("models/c.ts", "@acme/c"),
+            rows::failed("models/d.ts", "@acme/d"),
+            add_on("models/e.ts"),
+            Row { source: pulled.clone(), origin: Origin::Pulled, ..rows::failed("models/a.ts", "@acme/a") },
+        ],
+    )
+    .await;
+    let whole = catalog.snapshot().await.expect("a snapshot");
+    let paths = |paths: &[&str]| paths.iter().map(|path| rows::source(path).path).collect();
+    let types = |types: &[&str]| types.iter().map(|name| TypeName::stored(*name)).collect();
+    for (names, count) in [
+        (Names::default(), 0),
+        (Names { types: types(&["@acme/a"]), ..Names::default() }, 4),
+        (Names { types: types(&["@acme/b's \"other\"", "@acme/c", "@acme/d", "@acme"]), ..Names::default() }, 3),
+        (Names { paths: paths(&["models/a.ts", "models"]), ..Names::default() }, 2),
+        (Names { types: types(&["@acme/d", "@acme/a"]), paths: paths(&["models/c.ts", "models/d.ts"]) }, 6),
+    ] {
+        let mut view = catalog.rows_named(&names).await.expect("rows");
+        view.rows.sort_by(|one, other| one.source.cmp(&other.source));
+        let mut expected = whole.clone();
+        expected.rows.retain(|row| names.is_one(&row.source.path, row.type_name()));
+        expected.rows.sort_by(|one, other| one.source.cmp(&other.source));
+        assert_eq!(view, expected, "{names:?}");
+        assert_eq!(view.rows.len(), count, "{names:?}");
     }
 }
 
@@ -302,14 +338,15 @@ async fn a_winner_whose_loser_was_refused_is_refused_too(catalog: impl Catalog) 
     assert_eq!((rows.len(), rows[0].is_resolvable()), (1, true));
 }
 
+fn add_on(path: &str) -> Row {
+    let mut row = rows::indexed(path, "@acme/a");
+    if let State::Indexed(indexed) = &mut row.state {
+        indexed.is_add_on = true;
+    }
+    row
+}
+
 async fn add_ons_and_shadowed_rows_share_a_type(catalog: impl Catalog) {
-    let add_on = |path: &str| {
-        let mut row = rows::indexed(path, "@acme/a");
-        if let State::Indexed(indexed) = &mut row.state {
-            indexed.is_add_on = true;
-        }
-        row
-    };
     let base = rows::indexed("models/a.ts", "@acme/a");
     let shadowed = rows::shadowed(rows::indexed("models/b.ts", "@acme/a"), &base.source);
     let written = put(&catalog, &[base, shadowed, add_on("models/x.ts"), add_on("models/y.ts")]).await;

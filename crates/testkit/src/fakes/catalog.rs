@@ -13,7 +13,7 @@ use mangrove_domain::{
     description::Description,
     digest::Digest,
     observation::CatalogView,
-    ports::{AttemptCache, Catalog, CatalogError, Commit, CommitOutcome, NumberedRecord, Write},
+    ports::{AttemptCache, Catalog, CatalogError, Commit, CommitOutcome, Names, NumberedRecord, Write},
     problem::{Code, Problem},
     row::Row,
     settle::AuditRecord,
@@ -212,6 +212,15 @@ impl Catalog for MemoryCatalog {
         view.rows.retain(|row| sources.contains(&row.source));
         let subjects: BTreeSet<String> = sources.iter().map(ToString::to_string).collect();
         view.damaged.retain(|problem| subjects.contains(&problem.subject));
+        Ok(view)
+    }
+
+    async fn rows_named(&self, names: &Names) -> Result<CatalogView, CatalogError> {
+        let mut view = self.view_of(&lock(&self.content));
+        view.rows.retain(|row| names.is_one(&row.source.path, row.type_name()));
+        // Nobody knows what a row goes by that cannot be read.
+        view.damaged.clear();
+        lock(&self.reads).push(Some(view.rows.iter().map(|row| row.source.clone()).collect()));
         Ok(view)
     }
 

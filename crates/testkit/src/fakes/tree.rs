@@ -221,7 +221,7 @@ impl SourceTree for MemoryTree {
         let kinds: Vec<_> = request.kinds.iter().map(|layout| (&layout.kind, &layout.export_names)).collect();
         let (away, shipped) = (lock(&self.away).clone(), lock(&self.shipped).clone());
         let rest = format!("{kinds:?}\n{}\n{away:?}\n{shipped:?}", lock(&self.config));
-        let mark = request.only.is_empty().then(|| Digest::of(format!("{files:?}\n{rest}").as_bytes()));
+        let mark = request.is_of_everything().then(|| Digest::of(format!("{files:?}\n{rest}").as_bytes()));
         let mut survey = Survey { statistics, mark, ..Survey::default() };
         if mark.is_some() && mark == request.unless {
             return Ok(survey);
@@ -266,6 +266,14 @@ impl SourceTree for MemoryTree {
         };
         survey.disk = DiskView { helpers, roots: [(RootId::local(), root)].into(), ..survey.disk };
         survey.disk.roots.extend(lock(&self.away).clone());
+        if !request.is_of_everything() {
+            let seen: Vec<_> = survey.disk.observations.into_iter().zip(survey.entries).collect();
+            let asked = seen.iter().filter(|(seen, _)| request.asks_for(&seen.source, seen.claimed_type.as_ref()));
+            let asked: BTreeSet<SourceId> = asked.map(|(seen, _)| seen.source.clone()).collect();
+            let kept = seen.into_iter().filter(|(seen, _)| asked.contains(&seen.source));
+            (survey.disk.observations, survey.entries) = kept.unzip();
+            survey.disk.helpers.retain(|source| request.asks_for(source, None));
+        }
         Ok(survey)
     }
 

@@ -18,7 +18,7 @@ use mangrove_domain::{
     description::Description,
     digest::Digest,
     observation::CatalogView,
-    ports::{AttemptCache, Catalog, CatalogError, Commit, CommitOutcome, NumberedRecord},
+    ports::{AttemptCache, Catalog, CatalogError, Commit, CommitOutcome, Names, NumberedRecord},
     settle::AuditRecord,
     source::{Kind, RelativePath, RootId, SourceId},
     time::Timestamp,
@@ -157,6 +157,14 @@ impl Catalog for PostgresCatalog {
     async fn rows(&self, sources: &BTreeSet<SourceId>) -> Result<CatalogView, CatalogError> {
         self.run("read", async |mut link| {
             let view = self.rows_once(&mut link, sources).await;
+            (link, view)
+        })
+        .await
+    }
+
+    async fn rows_named(&self, names: &Names) -> Result<CatalogView, CatalogError> {
+        self.run("read", async |mut link| {
+            let view = self.rows_named_once(&mut link, names).await;
             (link, view)
         })
         .await

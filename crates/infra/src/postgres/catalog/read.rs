@@ -2,10 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use mangrove_domain::{observation::CatalogView, source::SourceId};
-use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgRow};
+use mangrove_domain::{observation::CatalogView, ports::Names, source::SourceId};
+use sqlx::{
+    Connection as _, PgConnection, Postgres, Row as _,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
 
-use super::{LAYOUT, PostgresCatalog, PostgresError, keys::Keys, text, version::Version};
+use super::{
+    LAYOUT, PostgresCatalog, PostgresError,
+    keys::Keys,
+    text::{self, storable},
+    version::Version,
+};
 use crate::rows::{Stored, add_row, record};
 
 /// One moment for all statements of a transaction.
@@ -36,22 +45,43 @@ impl PostgresCatalog {
         connection: &mut PgConnection,
         sources: &BTreeSet<SourceId>,
     ) -> Result<CatalogView, PostgresError> {
+        let keys = Keys::of(sources);
+        let query = sqlx::query(
+            "SELECT s.root, s.path, s.revision, s.record, s.description IS NULL \
+             OR EXISTS (SELECT 1 FROM descriptions AS d WHERE d.digest = s.description) \
+             FROM unnest($1::text[], $2::text[]) AS k (root, path) \
+             JOIN sources AS s ON s.root = k.root AND s.path = k.path ORDER BY s.root, s.path",
+        );
+        self.some_rows(connection, query.bind(&keys.roots).bind(&keys.paths)).await
+    }
+
+    pub(super) async fn rows_named_once(
+        &self,
+        connection: &mut PgConnection,
+        names: &Names,
+    ) -> Result<CatalogView, PostgresError> {
+        let types: Vec<String> = names.types.iter().map(|name| storable(name.as_str()).into_owned()).collect();
+        let paths: Vec<String> = names.paths.iter().map(|path| storable(path.as_str()).into_owned()).collect();
+        let query = sqlx::query(
+            "SELECT s.root, s.path, s.revision, s.record, s.description IS NULL \
+             OR EXISTS (SELECT 1 FROM descriptions AS d WHERE d.digest = s.description) \
+             FROM sources AS s WHERE s.type_name = ANY ($1) OR s.path = ANY ($2) ORDER BY s.root, s.path",
+        );
+        self.some_rows(connection, query.bind(&types).bind(&paths)).await
+    }
+
+    /// The rows that this query selects, with the parts that they name and no others.
+    async fn some_rows(
+        &self,
+        connection: &mut PgConnection,
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Result<CatalogView, PostgresError> {
         let failed = self.failed("read");
         let mut transaction = connection.begin_with(ONE_MOMENT).await.map_err(&failed)?;
         self.tables.server().check("read", &mut transaction, LAYOUT).await?;
         let read = async {
             let version = Version::read(&mut transaction).await?;
-            let keys = Keys::of(sources);
-            let rows = sqlx::query(
-                "SELECT s.root, s.path, s.revision, s.record, s.description IS NULL \
-                 OR EXISTS (SELECT 1 FROM descriptions AS d WHERE d.digest = s.description) \
-                 FROM unnest($1::text[], $2::text[]) AS k (root, path) \
-                 JOIN sources AS s ON s.root = k.root AND s.path = k.path ORDER BY s.root, s.path",
-            )
-            .bind(&keys.roots)
-            .bind(&keys.paths)
-            .fetch_all(&mut *transaction)
-            .await?;
+            let rows = query.fetch_all(&mut *transaction).await?;
             let mut named = BTreeSet::new();
             for row in &rows {
                 // What cannot be taken apart is told below, as a row that cannot be read.
