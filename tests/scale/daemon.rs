@@ -53,6 +53,11 @@ impl<'a> Daemon<'a> {
         daemon
     }
 
+    /// Where it answers.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
     /// Waits for an event of the log with this message.
     fn logged(&self, message: &str) -> Value {
         let found = || self.log().into_iter().find(|event| event["message"] == message);

@@ -2,6 +2,7 @@
 
 mod checkout;
 mod daemon;
+mod differing;
 mod network;
 mod nodes;
 mod outages;
@@ -151,43 +152,4 @@ fn a_daemon_without_its_database_goes_on_resolving_and_running() {
         ask(&["types", "--all"]).contains("@local/welcomer")
     });
     assert!(seen, "it catches up by itself");
-}
-
-/// Two nodes with different checkouts: both say so, and name what differs.
-#[test]
-fn nodes_with_different_checkouts_name_both_commits_and_the_files() {
-    let (server, place) = (PostgresServer::start(), TempDir::new().expect("a directory"));
-    let one = Checkout::new(place.path().join("one"), &address(&server));
-    let at = |checkout: &Checkout, commit: &str| {
-        fs::create_dir_all(checkout.directory.join(".git")).expect("a directory");
-        fs::write(checkout.directory.join(".git/HEAD"), commit.repeat(20)).expect("written");
-    };
-    at(&one, "1a");
-    one.succeed(&["scan"]);
-    let two = one.cloned(place.path().join("two"));
-    at(&two, "2b");
-    let (_one, listening) = Daemon::start(&one);
-    let (_two, _) = Daemon::start(&two);
-    let page = |expected: bool| {
-        let answer = |path: &str| {
-            let output = Command::new("curl").args(["--silent", &format!("{listening}{path}")]).output();
-            String::from_utf8(output.expect("`curl` runs").stdout).expect("UTF-8")
-        };
-        (0..300).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(100));
-            answer("/problems").contains("commit 2b2b2b2b2b2b") == expected
-        })
-    };
-    one.succeed(&["doctor"]);
-    let model = two.directory.join("extensions/models/greeter.ts");
-    let text = fs::read_to_string(&model).expect("the model");
-    fs::write(&model, format!("{text}// another one\n")).expect("written");
-    assert!(page(true), "the dashboard does not say so");
-    let doctor = one.run(&["doctor"]);
-    assert_eq!(doctor.code, Some(1), "{doctor:?}");
-    for part in ["MG0509", "commit 1a1a1a1a1a1a", "commit 2b2b2b2b2b2b", "extensions/models/greeter.ts"] {
-        assert!(doctor.stderr.contains(part), "{part} is not in {doctor:?}");
-    }
-    fs::write(&model, text).expect("written");
-    assert!(page(false), "it does not go away");
 }
