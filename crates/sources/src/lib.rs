@@ -9,6 +9,7 @@
 
 mod checkout;
 mod config;
+mod contents;
 mod drivers;
 mod edits;
 mod graph;

@@ -28,9 +28,8 @@ use mangrove_fs::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    edits::is_beside,
     saved::{self, Blob, SavedSurvey},
-    view::{Content, DirectoryRecord, FileRecord, Listing, Memo, View},
+    view::{DirectoryRecord, FileRecord, Listing, Memo, View},
 };
 
 /// The name of the file below the state directory.
@@ -170,19 +169,6 @@ impl Remembered {
             }
         }
         list
-    }
-
-    /// The files of sources, with what they held.
-    pub(super) fn digests(&self) -> BTreeMap<SourceId, Digest> {
-        let mut digests = BTreeMap::new();
-        for root in self.roots.iter().filter(|root| !is_beside(root)) {
-            for (path, record) in &self.memo(&root.id).files {
-                if let (Content::Read { digest, .. }, Ok(path)) = (&record.content, RelativePath::parse(path)) {
-                    digests.insert(SourceId { root: root.id.clone(), path }, Digest::from_bytes(*digest));
-                }
-            }
-        }
-        digests
     }
 
     /// The memory of a survey that has just ended, written to `state_directory` if there is one. The second value is

@@ -29,7 +29,7 @@ use mangrove_fs::stamp::LatestHorizons;
 
 use crate::{
     config::Configs,
-    edits,
+    contents, edits,
     graph::{module_graph, unlisted},
     layout::{EXTENSIONS_DIRECTORY, Layout},
     manifest,
@@ -42,7 +42,6 @@ use crate::{
     since,
     stat_cache::{self, Remembered, Since},
     survey::{self, Surveyed},
-    version_control,
     view::View,
     views::{FoundRoots, LookedAhead, SURROUNDINGS, Views, look_ahead, unreachable_root},
     workflows,
@@ -263,19 +262,15 @@ impl SourceTree for LocalTree {
 
     async fn looked_at(&self) -> WatchList {
         self.kept().await;
-        remembered(&self.memory, &self.options.state_directory)
-            .map(|remembered| remembered.watch_list(SURROUNDINGS))
-            .unwrap_or_default()
+        let known = remembered(&self.memory, &self.options.state_directory);
+        known.map(|known| known.watch_list(SURROUNDINGS)).unwrap_or_default()
     }
 
     async fn checkout(&self) -> Checkout {
         self.kept().await;
-        let (memory, options) = (Arc::clone(&self.memory), self.options.clone());
-        let read = blocking(move || {
-            let files = remembered(&memory, &options.state_directory).map(|remembered| remembered.digests());
-            Checkout { commit: version_control::commit(&options.repository), files: files.unwrap_or_default() }
-        });
-        read.await.unwrap_or_default()
+        let known = remembered(&self.memory, &self.options.state_directory);
+        let repository = self.options.repository.clone();
+        blocking(move || contents::checkout(&repository, known.as_deref())).await.unwrap_or_default()
     }
 
     async fn drift(&self) -> Result<Vec<Drift>, ObserveError> {

@@ -48,7 +48,7 @@ pub trait Catalog: Send + Sync {
     /// Waits until somebody may have written a row, as far as that is told: never, where nobody tells. Whoever needs to know
     /// asks for the [`mark`](Self::mark) now and then all the same. Dropping it loses nothing.
     async fn changed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Applies one batch.

@@ -31,8 +31,8 @@ async fn a_node_sees_who_has_other_files_as_long_as_they_live() {
     one.tell(&own).await.expect("told");
     two.tell(&own).await.expect("told");
     three.tell(&other).await.expect("told");
-    assert_eq!(seen(&own).await, [other.clone()]);
-    assert_eq!(seen(&other).await, [own.clone()], "its own is not among them");
+    assert_eq!(seen(&own).await, std::slice::from_ref(&other));
+    assert_eq!(seen(&other).await, std::slice::from_ref(&own), "its own is not among them");
     three.tell(&own).await.expect("told");
     assert_eq!(seen(&own).await, [], "it replaces what it told before");
     three.tell(&other).await.expect("told");
