@@ -78,7 +78,7 @@ fn request(mut arguments: impl Iterator<Item = String>) -> Result<Request> {
             other => match Only::named(other) {
                 Some(part) => only = Some(part),
                 None => bail!(
-                    "unknown argument `{other}`; known are --quick, --daemon, --data, --packages, --scans, --real DIR and --json FILE"
+                    "unknown argument `{other}`; known are --quick, --daemon, --data, --packages, --scans, --servers, --real DIR and --json FILE"
                 ),
             },
         }

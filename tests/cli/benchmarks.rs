@@ -67,6 +67,8 @@ fn scans_and_other_commands_are_measured() {
             "cold scan with a package, per entry",
             "catalog, all rows",
             "catalog, commit of 1000 rows",
+            "catalog on PostgreSQL, all rows",
+            "catalog on PostgreSQL, commit of 1000 rows",
             "plain stat",
             "hash everything",
             "size of the program",
@@ -122,6 +124,21 @@ fn data_and_steps_are_measured() {
             "data query, whole process",
         ],
     );
+}
+
+#[test]
+fn what_machines_share_is_measured() {
+    let report = measured(
+        "--servers",
+        &[
+            "catalog, all rows",
+            "catalog, commit of 1000 rows",
+            "catalog on PostgreSQL, all rows",
+            "catalog on PostgreSQL, commit of 1000 rows",
+            "cold start of a second node, per entry",
+        ],
+    );
+    assert!(report.unmeasured().is_empty(), "the tests have a server");
 }
 
 /// The bounds are those of one repository; a smaller one would meet them for nothing.
@@ -191,6 +208,7 @@ fn packages_are_measured() {
 fn parts_have_names() {
     assert_eq!(Only::named("--data"), Some(Only::Data));
     assert_eq!(Only::named("--daemon"), Some(Only::Daemon));
+    assert_eq!(Only::named("--servers"), Some(Only::Servers));
     assert_eq!(Only::named("--everything"), None);
 }
 

@@ -30,13 +30,13 @@ pub(crate) struct Output {
     pub(crate) stderr: String,
 }
 
-impl<'a> Checkout<'a> {
+impl Checkout<'_> {
     /// A repository as `init` makes it, with a catalog at this address.
     pub(crate) fn new(directory: PathBuf, catalog: &str) -> Self {
         let made = Self::at(directory.parent().expect("a parent"));
         let name = directory.file_name().expect("a name").to_str().expect("UTF-8");
         made.succeed(&["init", name]);
-        Self { catalog: catalog.to_owned(), ..Self::at(&directory) }
+        Self { directory, catalog: catalog.to_owned(), variables: BTreeMap::new(), namespace: None }
     }
 
     /// What commands are run with that need no catalog.

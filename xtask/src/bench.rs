@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 /// What can be measured alone.
-const PARTS: [&str; 4] = ["--daemon", "--data", "--packages", "--scans"];
+const PARTS: [&str; 5] = ["--daemon", "--data", "--packages", "--scans", "--servers"];
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]

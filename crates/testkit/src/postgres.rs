@@ -171,6 +171,29 @@ impl PostgresServer {
         let _ = process.wait();
     }
 
+    /// Keeps what a stopped server has, as a copy that lags behind does.
+    ///
+    /// # Panics
+    /// If it runs, or cannot be copied.
+    pub fn keep_copy(&self) {
+        assert!(self.process.is_none(), "the copy of a server that runs is none");
+        checked(Command::new("cp").arg("-a").arg(self.data()).arg(self.copy()));
+    }
+
+    /// Takes the kept copy in the place of what a stopped server has: what was committed since is lost.
+    ///
+    /// # Panics
+    /// If it runs, or there is no copy.
+    pub fn fall_back_to_copy(&self) {
+        assert!(self.process.is_none(), "the server runs");
+        fs::remove_dir_all(self.data()).expect("its data");
+        fs::rename(self.copy(), self.data()).expect("the copy");
+    }
+
+    fn copy(&self) -> PathBuf {
+        self.directory.path().join("copy")
+    }
+
     /// A new, empty database.
     ///
     /// # Panics

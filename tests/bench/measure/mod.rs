@@ -13,6 +13,7 @@ pub(crate) mod process;
 pub(crate) mod real;
 pub(crate) mod report;
 mod resolve;
+mod second_node;
 mod shared_file;
 mod start;
 mod steps;
@@ -85,6 +86,8 @@ pub(crate) enum Only {
     Packages,
     /// Scans of the other repositories, and the other commands.
     Scans,
+    /// What machines share: a catalog on a server, and bundles in a bucket.
+    Servers,
 }
 
 impl Only {
@@ -95,6 +98,7 @@ impl Only {
             "--data" => Some(Self::Data),
             "--packages" => Some(Self::Packages),
             "--scans" => Some(Self::Scans),
+            "--servers" => Some(Self::Servers),
             _ => None,
         }
     }
@@ -160,9 +164,16 @@ pub(crate) fn run(program: &Path, options: &Options) -> Result<Report> {
     let lines = match options.only {
         Some(Only::Data) => data_and_steps(program, options)?,
         Some(Only::Packages) => packages::measure(program, options)?,
+        Some(Only::Servers) => servers(program, options)?,
         Some(Only::Daemon | Only::Scans) | None => on_the_reference(program, options)?,
     };
     Ok(Report::of(options, lines))
+}
+
+fn servers(program: &Path, options: &Options) -> Result<Vec<Line>> {
+    let mut lines: Vec<Line> = told(options, catalog::measure(options.catalog_rows)?).into();
+    lines.extend(told(options, second_node::measure(program, options)?));
+    Ok(lines)
 }
 
 fn data_and_steps(program: &Path, options: &Options) -> Result<Vec<Line>> {
@@ -211,6 +222,9 @@ fn on_the_reference(program: &Path, options: &Options) -> Result<Vec<Line>> {
     lines.extend(told(options, vec![resolve::measure(options.index_types)?]));
     lines.extend(told(options, vec![package::cold_scan(program, options)?]));
     lines.extend(told(options, catalog::measure(options.catalog_rows)?));
+    if options.only.is_none() {
+        lines.extend(told(options, second_node::measure(program, options)?));
+    }
     lines.extend(told(options, growth::measure(program, options)?));
     Ok(lines)
 }

@@ -55,6 +55,34 @@ async fn what_is_asked_while_the_server_starts_again_gets_its_answer() {
     assert_eq!(catalog.snapshot().await.expect("a snapshot").rows.len(), 2);
 }
 
+/// A fail-over to a copy that lags behind: the latest commits are lost, and revisions go back.
+#[tokio::test]
+async fn what_was_planned_on_commits_that_a_fail_over_lost_conflicts_and_is_read_again() {
+    let mut server = PostgresServer::start();
+    let catalog = catalog(&server.fresh_url());
+    let row = rows::indexed("models/a.ts", "@acme/a");
+    catalog.commit(rows::put_all([&row])).await.expect("a commit");
+    let known = catalog.snapshot().await.expect("a snapshot");
+    server.stop();
+    server.keep_copy();
+    server.start_again();
+    catalog.commit(rows::put_all([&known.rows[0], &rows::indexed("models/b.ts", "@acme/b")])).await.expect("a commit");
+    let lost = catalog.snapshot().await.expect("a snapshot");
+    assert_eq!((lost.rows.len(), lost.rows.iter().map(|row| row.revision).max()), (2, Some(2)));
+    server.stop();
+    server.fall_back_to_copy();
+    server.start_again();
+    let outcome = catalog.commit(rows::put_all(&lost.rows)).await.expect("a commit");
+    assert_eq!(outcome.conflicts.len(), 2, "both were planned on what is not there");
+    let found = catalog.snapshot().await.expect("a snapshot");
+    assert_eq!((&found.rows, found.version), (&known.rows, known.version));
+    assert_ne!(found.version, lost.version, "whoever published the lost rows reads again");
+    catalog.commit(rows::put_all(&found.rows)).await.expect("a commit");
+    let healed = catalog.snapshot().await.expect("a snapshot");
+    assert_eq!((healed.rows.len(), healed.rows[0].revision), (1, 2));
+    assert_ne!(healed.version, lost.version, "the same revision of another history");
+}
+
 #[tokio::test]
 async fn a_connection_that_the_server_ends_is_made_again() {
     let server = PostgresServer::start();
