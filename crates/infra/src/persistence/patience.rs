@@ -49,6 +49,12 @@ impl Patience {
         self.policy.busy_timeout
     }
 
+    /// True if whoever begins an attempt now waits no longer than the attempt takes.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn is_spent(&self, now: Instant) -> bool {
+        self.left(now).is_zero()
+    }
+
     /// What an attempt that begins now may wait, in milliseconds, if the connection has to be told.
     #[cfg(feature = "sqlite")]
     pub(crate) fn next_wait(&self, now: Instant) -> Option<u64> {

@@ -29,6 +29,8 @@ const IDLE_LIMIT: Duration = Duration::from_secs(30);
 /// How long all statements of one attempt may take before the way to the server counts as cut: nothing tells a client that
 /// waits for an answer that its packets are lost.
 const ATTEMPT_LIMIT: Duration = Duration::from_mins(1);
+/// How long a connection is waited for by those who need not: patience is spent. Long enough to make one over a slow way.
+const IMPATIENT_LIMIT: Duration = Duration::from_secs(2);
 /// How long a connection that is not used is kept, and any at all: after a fail-over all lead to the new server in time.
 const KEPT_IDLE: Duration = Duration::from_mins(5);
 const KEPT: Duration = Duration::from_mins(30);
@@ -47,6 +49,8 @@ pub(crate) struct Server {
     pool: OnceLock<PgPool>,
     /// True once anything came back.
     was_reached: AtomicBool,
+    /// True once it was waited for in vain, and nothing ever came back.
+    was_given_up: AtomicBool,
 }
 
 /// A connection in use. It is given back to the pool by [`run`](Server::run) only; one that is dropped in the middle of an
@@ -89,7 +93,8 @@ impl Drop for Link {
 impl Server {
     pub(super) fn new(address: Address, schema: &'static str, mode: OpenMode, busy: BusyPolicy) -> Self {
         let (patience, pool) = (Patience::new(busy), OnceLock::new());
-        Self { address, schema, mode, patience, pool, was_reached: AtomicBool::new(false) }
+        let (was_reached, was_given_up) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { address, schema, mode, patience, pool, was_reached, was_given_up }
     }
 
     pub(super) const fn address(&self) -> &Address {
@@ -124,7 +129,9 @@ impl Server {
                 Err(error) if error.is_passing() => {
                     let may_go_on = self.patience.was_busy(began, Instant::now());
                     let is_known = self.was_reached.load(Ordering::Relaxed);
-                    if !may_go_on || !is_known && start.elapsed() >= self.patience.attempt() {
+                    let is_given_up = self.was_given_up.load(Ordering::Relaxed);
+                    if !may_go_on || !is_known && (is_given_up || start.elapsed() >= self.patience.attempt()) {
+                        self.was_given_up.store(!is_known, Ordering::Relaxed);
                         return Err(error);
                     }
                     tracing::debug!(?error, "another attempt follows");
@@ -133,6 +140,7 @@ impl Server {
                 }
                 done => {
                     self.was_reached.store(true, Ordering::Relaxed);
+                    self.was_given_up.store(false, Ordering::Relaxed);
                     self.patience.got_through();
                     return done;
                 }
@@ -146,7 +154,13 @@ impl Server {
         operation: &str,
         attempt: &mut impl FnMut(Link) -> F,
     ) -> Result<T, PostgresError> {
-        let connection = self.pool().acquire().await.map_err(|error| self.error(operation, &error))?;
+        let is_spent = self.patience.is_spent(Instant::now()) || self.was_given_up.load(Ordering::Relaxed);
+        let acquired = if is_spent {
+            timeout(IMPATIENT_LIMIT, self.pool().acquire()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        } else {
+            self.pool().acquire().await
+        };
+        let connection = acquired.map_err(|error| self.error(operation, &error))?;
         match timeout(ATTEMPT_LIMIT, attempt(Link(Some(connection)))).await {
             Ok((link, done)) => {
                 if !matches!(done, Err(PostgresError::Unreachable(_))) {
