@@ -114,7 +114,9 @@ fn two_daemons_in_networks_of_their_own_heal_from_everything_between_them() {
     let two = Checkout { namespace: Some(network.node(2)), ..one.cloned(place.path().join("two")) };
 
     // A cold start without the registry: what needs none runs, and what does is blocked and says by what.
-    let daemons = [Daemon::start(&one), Daemon::start(&two)];
+    let daemons = thread::scope(|scope| {
+        [&one, &two].map(|node| scope.spawn(|| Daemon::start(node))).map(|started| started.join().expect("it starts"))
+    });
     for daemon in &daemons {
         daemon.settles(SHOUT, HEALED, |row| row["state"] == "BundleBuildFailed");
         succeeds(daemon, "hello", "Hello, world!");
@@ -154,10 +156,8 @@ fn two_daemons_in_networks_of_their_own_heal_from_everything_between_them() {
     network.cut(2);
     thread::scope(|scope| {
         for daemon in &daemons {
-            scope.spawn(|| {
-                succeeds(daemon, "hello", "Hello, world!");
-                succeeds(daemon, "shout", "HEAR!");
-            });
+            scope.spawn(|| succeeds(daemon, "hello", "Hello, world!"));
+            scope.spawn(|| succeeds(daemon, "shout", "HEAR!"));
         }
         let start = Instant::now();
         let alone = one.run(&["types"]);
