@@ -38,7 +38,7 @@ use crate::{
     root::Root,
     roots::{self, RootSpec},
     session::{Session, blocking},
-    since,
+    since::{self, Followed},
     stat_cache::{self, Remembered, Since},
     survey::{self, Surveyed},
     view::View,
@@ -164,15 +164,17 @@ impl LocalTree {
         let state_directory = self.options.writable_state();
         let known = (since, state_directory.as_deref());
         let followed = since::follow(&self.options, remembered, ahead, &request.kinds, known).await?;
-        let Some((remembered, statistics)) = followed else { return Ok(None) };
-        let remembered = Arc::new(remembered);
-        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&remembered));
-        let mark = mark_of(&remembered, request);
+        let Some(Followed { survey, remembered }) = followed else { return Ok(None) };
+        let mut mark = None;
+        if let Some(remembered) = remembered {
+            mark = mark_of(&remembered, request);
+            *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(remembered));
+        }
         if mark.is_some() && mark == request.unless {
             // What had to be read again is what it was.
-            return Ok(Some(Survey { statistics, mark, ..Survey::default() }));
+            return Ok(Some(Survey { statistics: survey.statistics, mark, ..Survey::default() }));
         }
-        Ok(since_asked(&remembered, request).map(|survey| Survey { statistics, ..survey }))
+        Ok(Some(Survey { mark, since: request.unless, ..survey }))
     }
 
     fn forget(&self) {
