@@ -62,23 +62,33 @@ impl Line {
     /// The line as it is written: without what a terminal would obey, apart from styles of ours if they are shown;
     /// without spaces at its end. Further lines of a text are indented, so that they pass for no line of ours.
     pub(crate) fn render(&self, shows_styles: bool) -> String {
-        let first = self.pieces.first().map_or("", |piece| piece.text.as_str());
-        let indent = first.len() - first.trim_start_matches(' ').len() + CONTINUATION;
-        let line_break = format!("\n{}", " ".repeat(indent));
-        let last = self.pieces.iter().rposition(|piece| !piece.text.trim_end_matches(' ').is_empty());
         let mut rendered = String::new();
-        for (index, Piece { style, text, is_name }) in
-            self.pieces.iter().enumerate().take(last.map_or(0, |last| last + 1))
-        {
+        self.render_into(&mut rendered, shows_styles);
+        rendered
+    }
+
+    /// The same, behind what was written before.
+    pub(crate) fn render_into(&self, rendered: &mut String, shows_styles: bool) {
+        let last = self.pieces.iter().rposition(|piece| !piece.text.trim_end_matches(' ').is_empty());
+        let shown = last.map_or(0, |last| last + 1);
+        for (index, Piece { style, text, is_name }) in self.pieces.iter().enumerate().take(shown) {
             let text = if Some(index) == last { text.trim_end_matches(' ') } else { text };
-            let text =
-                if *is_name { visible::line(text) } else { visible::page(text).replace('\n', &line_break).into() };
+            let mut text = if *is_name { visible::line(text) } else { visible::page(text) };
+            if !*is_name && text.contains('\n') {
+                text = text.replace('\n', &self.line_break()).into();
+            }
             match style.filter(|_| shows_styles && !text.is_empty()) {
                 Some(style) => rendered.push_str(&format!("{0}{text}{0:#}", style.style())),
                 None => rendered.push_str(&text),
             }
         }
-        rendered
+    }
+
+    /// What stands between two lines of a text.
+    fn line_break(&self) -> String {
+        let first = self.pieces.first().map_or("", |piece| piece.text.as_str());
+        let indent = first.len() - first.trim_start_matches(' ').len() + CONTINUATION;
+        format!("\n{}", " ".repeat(indent))
     }
 }
 

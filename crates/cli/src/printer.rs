@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use mangrove_documents::advice;
+use mangrove_documents::{advice, human::is_plain};
 use mangrove_domain::problem::{Problem, Severity};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
@@ -96,13 +96,17 @@ impl Printer {
 
     /// One line of a result.
     pub(crate) fn line(&self, line: impl Into<Line>) {
-        self.write(&format!("{}\n", line.into().render(self.color_stdout)));
+        self.lines([line]);
     }
 
     /// Lines of a result, written at once.
     pub(crate) fn lines(&self, lines: impl IntoIterator<Item: Into<Line>>) {
-        let lines = lines.into_iter().map(|line| line.into().render(self.color_stdout) + "\n");
-        self.write(&lines.collect::<String>());
+        let mut text = String::new();
+        for line in lines {
+            line.into().render_into(&mut text, self.color_stdout);
+            text.push('\n');
+        }
+        self.write(&text);
     }
 
     /// A text of many lines: as it is, unless a terminal would show it.
@@ -238,26 +242,34 @@ impl Printer {
 }
 
 /// A table whose columns are as wide as their widest cell; the last one is not padded. Each row is one line.
-pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
-    let rows: Vec<Vec<Cow<'_, str>>> =
-        rows.iter().map(|row| row.iter().map(|cell| visible::line(cell)).collect()).collect();
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width =
-        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    rows.iter()
-        .map(|row| {
-            let cells: Vec<String> = row
-                .iter()
-                .enumerate()
-                .map(|(column, cell)| {
-                    let padding = widths[column].saturating_sub(cell.width());
-                    if column + 1 == row.len() { cell.to_string() } else { format!("{cell}{}", " ".repeat(padding)) }
-                })
-                .collect();
-            cells.join("  ").trim_end().to_owned()
-        })
-        .collect()
+pub(crate) fn table(rows: &[Vec<impl AsRef<str>>]) -> Vec<String> {
+    let rows: Vec<Vec<(Cow<'_, str>, usize)>> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();
+    let mut widths: Vec<usize> = Vec::new();
+    for row in &rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (widest, (_, width)) in widths.iter_mut().zip(row) {
+            *widest = (*widest).max(*width);
+        }
+    }
+    let line = |row: &Vec<(Cow<'_, str>, usize)>| {
+        let mut line = String::with_capacity(widths.iter().map(|width| width + 2).sum());
+        let mut padding = 0;
+        for ((cell, width), widest) in row.iter().zip(&widths) {
+            line.extend(std::iter::repeat_n(' ', padding));
+            line.push_str(cell);
+            padding = widest.saturating_sub(*width) + 2;
+        }
+        line.truncate(line.trim_end().len());
+        line
+    };
+    rows.iter().map(line).collect()
+}
+
+/// What is shown of a cell, and how many columns of a terminal that takes.
+fn cell(text: &impl AsRef<str>) -> (Cow<'_, str>, usize) {
+    let shown = visible::line(text.as_ref());
+    let width = if is_plain(&shown) { shown.len() } else { shown.width() };
+    (shown, width)
 }
 
 #[cfg(test)]

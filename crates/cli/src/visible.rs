@@ -3,6 +3,7 @@
 
 use std::{borrow::Cow, fmt, io};
 
+use mangrove_documents::human::is_plain;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
 /// Where a text is shown.
@@ -48,11 +49,6 @@ fn show(text: &str, place: Place) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
-}
-
-/// True for letters, digits and signs of ASCII alone, as most texts are: bytes are seen several times as fast as characters.
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// True for a character that a terminal obeys instead of showing it (C0, DEL, C1), that changes the order of others

@@ -7,6 +7,16 @@ use mangrove_domain::time::Timestamp;
 
 use crate::failure::FailureDocument;
 
+/// True for letters, digits and signs of ASCII alone, as most texts are: a terminal shows them as they are, one column each.
+/// Lists of thousands of lines ask it of every cell.
+// Not inlined: the crates that print are compiled to be small.
+#[inline(never)]
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    // Without an early end, so that many bytes are looked at together.
+    text.bytes().fold(true, |is_plain, byte| is_plain & matches!(byte, b' '..=b'~'))
+}
+
 /// `340 ms`, `1.2 s`, `12 s`, `2 min 52 s`, `3 h 5 min`, `5 d 2 h`: two units, the second one rounded down and left out where
 /// it is zero.
 #[must_use]

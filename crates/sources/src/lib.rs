@@ -15,6 +15,7 @@ mod edits;
 mod graph;
 mod layout;
 mod literals;
+mod looks;
 mod manifest;
 mod options;
 mod package_imports;

@@ -15,7 +15,7 @@ use mangrove_domain::{
     kind_layout::KindLayout,
     ports::ObserveError,
     source::{Origin, RelativePath, RootId, SourceId},
-    survey::{EditedEntry, SurveyStatistics},
+    survey::{EditedEntry, Survey, SurveyStatistics},
 };
 
 use crate::{
@@ -32,6 +32,14 @@ use crate::{
 /// a look at everything.
 const MOST_MOVED: usize = 512;
 
+/// What follows from edits.
+pub(super) struct Followed {
+    /// What a survey says of the entries that they reach, and of nothing else.
+    pub(super) survey: Survey,
+    /// What is remembered with them, written to the state directory; `None` if there is none.
+    pub(super) remembered: Option<Remembered>,
+}
+
 /// What was read again of one root.
 struct Moved {
     view: View,
@@ -39,15 +47,15 @@ struct Moved {
     edited: Vec<String>,
 }
 
-/// What is remembered with these edits, written to the state directory if there is one, and what it cost to find out; `None` if
-/// more may have changed, or if that cannot be written. `since` says what is known to have changed before.
+/// What follows from these edits; `None` if more may have changed, or if that cannot be written down. `since` says what is known
+/// to have changed before.
 pub(super) async fn follow(
     options: &TreeOptions,
     remembered: &Remembered,
     ahead: &HashMap<RootId, LookedAhead>,
     kinds: &[KindLayout],
     (mut since, state_directory): (Since, Option<&Path>),
-) -> Result<Option<(Remembered, SurveyStatistics)>, ObserveError> {
+) -> Result<Option<Followed>, ObserveError> {
     let moved: usize = ahead.values().map(|ahead| ahead.moved.len()).sum();
     if ahead.len() != remembered.roots.len() || moved > MOST_MOVED {
         return Ok(None);
@@ -79,11 +87,16 @@ pub(super) async fn follow(
         }
         statistics.files_read += view.statistics.files_read;
         statistics.directories_listed += view.statistics.directories_listed;
-        known.insert(root.id.clone(), view.into_memo().over(&before));
+        known.insert(root.id.clone(), (view, before));
     }
+    let Some(told) = survey.restore_only(&since.edited) else { return Ok(None) };
+    let told = Survey { statistics, ..told };
+    // Where nothing is written down, the next look begins from the same memory.
+    let Some(state_directory) = state_directory else { return Ok(Some(Followed { survey: told, remembered: None })) };
+    let known = known.into_iter().map(|(id, (view, before))| (id, view.into_memo().over(&before))).collect();
     let kept = remembered.keep_edits(known, &survey, since, state_directory);
     let kept = kept.inspect_err(|error| tracing::debug!(%error, "what edits change cannot be written down"));
-    Ok(kept.ok().map(|kept| (kept, statistics)))
+    Ok(kept.ok().map(|kept| Followed { survey: told, remembered: Some(kept) }))
 }
 
 /// Reads what has moved below one root; `None` if anything but the text of modules is not what it was.
@@ -98,7 +111,7 @@ async fn read_again(
         // Its paths lie on any device, so no clock that could be probed is theirs.
         view.state_directory = None;
     }
-    view.looked = ahead.looked.clone();
+    view.looked_ahead = Arc::clone(&ahead.looked);
     let (moved, known) = (ahead.moved.clone(), Arc::clone(&before));
     let listed = blocking(move || {
         let mut files = Vec::new();

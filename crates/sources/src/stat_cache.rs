@@ -187,14 +187,14 @@ impl Remembered {
         (remembered, error)
     }
 
-    /// The memory of this one after edits, written to `state_directory` if there is one; else it has no name. `roots` gives
-    /// those in which something was read again, with what is known of them now.
+    /// The memory of this one after edits, written to `state_directory`. `roots` gives those in which something was read again,
+    /// with what is known of them now.
     pub(super) fn keep_edits(
         &self,
         mut roots: HashMap<RootId, Memo>,
         survey: &SavedSurvey,
         since: Since,
-        state_directory: Option<&Path>,
+        state_directory: &Path,
     ) -> io::Result<Self> {
         let (roots, memos) = self
             .roots
@@ -209,9 +209,7 @@ impl Remembered {
             .unzip();
         let question = (self.key, self.variables.clone());
         let mut remembered = Self::unwritten(question, roots, survey, memos, Some(since));
-        if let Some(state_directory) = state_directory {
-            remembered.write(state_directory)?;
-        }
+        remembered.write(state_directory)?;
         Ok(remembered)
     }
 

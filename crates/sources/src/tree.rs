@@ -39,7 +39,7 @@ use crate::{
     root::Root,
     roots::{self, RootSpec},
     session::{Session, blocking},
-    since,
+    since::{self, Followed},
     stat_cache::{self, Remembered, Since},
     survey::{self, Surveyed},
     view::View,
@@ -165,15 +165,17 @@ impl LocalTree {
         let state_directory = self.options.writable_state();
         let known = (since, state_directory.as_deref());
         let followed = since::follow(&self.options, remembered, ahead, &request.kinds, known).await?;
-        let Some((remembered, statistics)) = followed else { return Ok(None) };
-        let remembered = Arc::new(remembered);
-        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&remembered));
-        let mark = mark_of(&remembered, request);
+        let Some(Followed { survey, remembered }) = followed else { return Ok(None) };
+        let mut mark = None;
+        if let Some(remembered) = remembered {
+            mark = mark_of(&remembered, request);
+            *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(remembered));
+        }
         if mark.is_some() && mark == request.unless {
             // What had to be read again is what it was.
-            return Ok(Some(Survey { statistics, mark, ..Survey::default() }));
+            return Ok(Some(Survey { statistics: survey.statistics, mark, ..Survey::default() }));
         }
-        Ok(since_asked(&remembered, request).map(|survey| Survey { statistics, ..survey }))
+        Ok(Some(Survey { mark, since: request.unless, ..survey }))
     }
 
     fn forget(&self) {
@@ -208,9 +210,7 @@ impl LocalTree {
 
     /// A view of one root on what the latest survey saw; `None` if there is no such root, or it is not there.
     async fn view_of(&self, root: &RootId) -> Result<Option<View>, ObserveError> {
-        let Some((origin, directory)) = self.place_of(root).await? else {
-            return Ok(None);
-        };
+        let Some((origin, directory)) = self.place_of(root).await? else { return Ok(None) };
         let opened = Root::open(root.clone(), origin, directory.clone());
         let opened = opened.map(Arc::new).map_err(|error| unreachable_root(&directory, &error))?;
         let memo = remembered(&self.memory, &self.options.state_directory)

@@ -121,7 +121,9 @@ pub(super) struct View {
     /// Read everything again.
     pub(super) rehash: bool,
     /// Looks that were taken ahead, in parallel.
-    pub(super) looked: HashMap<String, Seen>,
+    pub(super) looked_ahead: Arc<HashMap<String, Seen>>,
+    /// Further ones.
+    looked: HashMap<String, Seen>,
     pub(super) directories: BTreeMap<String, Arc<DirectoryRecord>>,
     pub(super) files: BTreeMap<String, Arc<FileRecord>>,
     pub(super) statistics: SurveyStatistics,
@@ -154,6 +156,7 @@ impl View {
             memo,
             state_directory,
             rehash,
+            looked_ahead: Arc::default(),
             looked: HashMap::new(),
             directories: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -169,7 +172,7 @@ impl View {
     }
 
     pub(super) fn look(&mut self, path: &str) -> Seen {
-        if let Some(seen) = self.looked.get(path) {
+        if let Some(seen) = self.looked_ahead.get(path).or_else(|| self.looked.get(path)) {
             return *seen;
         }
         let seen = Seen::look(&self.root.handle, path);

@@ -5,7 +5,6 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
 };
 
 use mangrove_domain::{
@@ -22,6 +21,7 @@ use mangrove_fs::{
 
 use crate::{
     layout::Layout,
+    looks::look_at,
     options::TreeOptions,
     root::Root,
     roots::{self, RootInputs, Roots},
@@ -38,7 +38,7 @@ pub(super) const REPOSITORY: &str = "repository";
 pub(super) struct LookedAhead {
     directory: PathBuf,
     memo: Arc<Memo>,
-    pub(super) looked: HashMap<String, Seen>,
+    pub(super) looked: Arc<HashMap<String, Seen>>,
     /// The paths of which the look proves nothing: they are not as they were, or may not be.
     pub(super) moved: Vec<String>,
 }
@@ -78,7 +78,7 @@ impl<'a> Views<'a> {
         let root = root.map(Arc::new).map_err(|error| unreachable_root(directory, &error))?;
         let (memo, looked) = ahead.map(|ahead| (ahead.memo, ahead.looked)).unwrap_or_default();
         let mut view = View::new(root, memo, self.options.writable_state(), self.rehash);
-        view.looked = looked;
+        view.looked_ahead = looked;
         Ok(view)
     }
 
@@ -158,22 +158,9 @@ pub(super) fn look_ahead(earlier: Option<&Remembered>, usable: bool) -> (HashMap
             directory: remembered.directory.clone(),
             memo: earlier.map(|earlier| earlier.memo(&remembered.id)).unwrap_or_default(),
             moved: moved.collect(),
-            looked: of_root.into_iter().map(|(stamp, seen)| (stamp.path.clone(), seen)).collect(),
+            looked: Arc::new(of_root.into_iter().map(|(stamp, seen)| (stamp.path.clone(), seen)).collect()),
         };
         (remembered.id.clone(), ahead)
     });
     (ahead.collect(), false)
-}
-
-fn look_at(paths: &[(&Root, &Stamp)]) -> Vec<Seen> {
-    let look = |paths: &[(&Root, &Stamp)]| -> Vec<Seen> {
-        paths.iter().map(|(root, stamp)| Seen::look(&root.handle, &stamp.path)).collect()
-    };
-    let (left, right) = paths.split_at(paths.len() / 2);
-    thread::scope(|scope| {
-        let other = scope.spawn(|| look(right));
-        let mut seen = look(left);
-        seen.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        seen
-    })
 }

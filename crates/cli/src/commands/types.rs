@@ -1,5 +1,7 @@
 //! `mangrove types`
 
+use std::borrow::Cow;
+
 use mangrove_documents::{ErrorReport, TypeDocument, TypesDocument};
 use mangrove_domain::{row::Row, source::Kind, state::StateName};
 
@@ -64,25 +66,26 @@ fn print(context: &Context, document: &TypesDocument, is_catalog_empty: bool) {
         context.printer.document(document);
         return;
     }
-    let cells: Vec<Vec<String>> = document
+    let mut cells: Vec<Vec<Cow<'_, str>>> = document
         .types
         .iter()
         .map(|listed| {
             vec![
-                listed.name().unwrap_or("?").to_owned(),
-                listed.version.as_deref().unwrap_or("-").to_owned(),
-                listed.kind.clone(),
+                listed.name().unwrap_or("?").into(),
+                listed.version.as_deref().unwrap_or("-").into(),
+                listed.kind.as_str().into(),
                 note(listed),
-                listed.source_name(),
+                listed.source_name().into(),
             ]
         })
         .collect();
-    let built_in = document.built_in.iter().map(|listed| {
-        let version = listed.version.as_deref().unwrap_or("-").to_owned();
-        vec![listed.type_name.clone(), version, listed.kind.clone(), "built in".to_owned(), "-".to_owned()]
-    });
-    context.printer.lines(table(&cells.iter().cloned().chain(built_in).collect::<Vec<_>>()));
-    if cells.is_empty() && (is_catalog_empty || document.built_in.is_empty()) {
+    cells.extend(document.built_in.iter().map(|listed| {
+        let version = listed.version.as_deref().unwrap_or("-");
+        let texts = [listed.type_name.as_str(), version, listed.kind.as_str(), "built in", "-"];
+        texts.map(Cow::Borrowed).into()
+    }));
+    context.printer.lines(table(&cells));
+    if document.types.is_empty() && (is_catalog_empty || document.built_in.is_empty()) {
         let text = if is_catalog_empty {
             "the catalog is empty; `mangrove scan` finds extensions"
         } else {
@@ -92,9 +95,9 @@ fn print(context: &Context, document: &TypesDocument, is_catalog_empty: bool) {
     }
 }
 
-fn note(listed: &TypeDocument) -> String {
+fn note(listed: &TypeDocument) -> Cow<'_, str> {
     if let Some(winner) = &listed.shadowed_by {
-        return format!("shadowed by {winner}");
+        return format!("shadowed by {winner}").into();
     }
     let state = match StateName::parse(&listed.state) {
         Some(StateName::Indexed) if listed.degraded => "degraded",
@@ -102,5 +105,5 @@ fn note(listed: &TypeDocument) -> String {
         _ => &listed.state,
     };
     // Its name is that of the type that it adds to.
-    if listed.add_on { format!("add-on, {state}") } else { state.to_owned() }
+    if listed.add_on { format!("add-on, {state}").into() } else { state.into() }
 }

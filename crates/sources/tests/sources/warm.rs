@@ -288,6 +288,40 @@ async fn rested(repository: &Repository) -> Result<Survey> {
 }
 
 #[tokio::test]
+async fn a_look_that_may_write_nothing_is_told_of_the_same_edits_each_time() -> Result {
+    let repository = Repository::new(SMALL)?;
+    let known = rested(&repository).await?;
+    let text = fs::read_to_string(repository.files.path(DNS))?;
+    repository.files.write(DNS, &format!("{text}\n// edited"))?;
+    let remembered = fs::read(repository.files.path(".mangrove").join(STAT_CACHE_FILE))?;
+    let reading = LocalTree::new(TreeOptions {
+        repository: repository.files.root(),
+        state_directory: repository.files.path(".mangrove"),
+        environment: BTreeMap::new(),
+        parser: Arc::new(InProcessParser),
+        documents: Arc::new(YamlDocuments),
+        extensions_directory: None,
+        is_read_only: true,
+        walk_bounds: mangrove_fs::walk::Bounds::default(),
+    })?;
+    let ask = ObserveRequest { unless: known.mark, ..request() };
+    let mut looks = vec![reading.survey(&ask).await?, reading.survey(&ask).await?];
+    assert_eq!(fs::read(repository.files.path(".mangrove").join(STAT_CACHE_FILE))?, remembered, "nothing is written");
+    looks.push(repository.restarted()?.survey(&ask).await?);
+    let whole = repository.without_memory().await?;
+    let edited = whole.observed().filter(|(seen, _)| seen.source == local(DNS));
+    let (observations, entries): (Vec<_>, Vec<_>) = edited.map(|(seen, entry)| (seen.clone(), entry.clone())).unzip();
+    for seen in &looks {
+        assert_eq!(seen.since, known.mark);
+        assert_eq!((&seen.disk.observations, &seen.entries), (&observations, &entries));
+        assert_eq!(seen.statistics.files_read, 1);
+    }
+    let marks: Vec<bool> = looks.iter().map(|seen| seen.mark.is_some()).collect();
+    assert_eq!(marks, [false, false, true], "only what is written down can be asked for again");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_survey_that_is_known_has_no_content() -> Result {
     let repository = Repository::new(SMALL)?;
     let known = rested(&repository).await?;
