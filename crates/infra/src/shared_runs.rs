@@ -212,6 +212,10 @@ impl Inner {
                 if state.unsent.get(&run).is_some_and(|unsent| unsent.writes == before.writes) {
                     state.unsent.remove(&run);
                 }
+                // What another process has is its own.
+                if sent.is_err() {
+                    state.ours.remove(&run);
+                }
                 drop(state);
                 self.noted(Ok(()));
                 self.sent.send_modify(|sent| *sent += 1);

@@ -292,7 +292,7 @@ async fn a_look_that_may_write_nothing_is_told_of_the_same_edits_each_time() -> 
     let repository = Repository::new(SMALL)?;
     let known = rested(&repository).await?;
     let text = fs::read_to_string(repository.files.path(DNS))?;
-    repository.files.write(DNS, &format!("{text}\n// edited"))?;
+    repository.files.write(DNS, format!("{text}\n// edited"))?;
     let remembered = fs::read(repository.files.path(".mangrove").join(STAT_CACHE_FILE))?;
     let reading = LocalTree::new(TreeOptions {
         repository: repository.files.root(),

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use mangrove_domain::{
     ports::{RunStoreError, ScheduleClaim},
+    problem::Code,
     run::RunRecord,
     time::Timestamp,
 };
@@ -27,12 +28,15 @@ impl PostgresRuns {
             let written = self.write_once(&mut link, record, has_run, &changes, claim.as_ref()).await;
             (link, written)
         });
-        write.await?;
+        let written = write.await;
+        // One that somebody took over is begun by nobody here.
+        let is_over = written.as_ref().map_or_else(|error| error.fault.code == Code::RUN_TAKEN_OVER, |()| true);
+        if claim.is_some() && is_over {
+            self.0.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&record.id);
+        }
+        written?;
         if has_run {
             self.0.written.keep(&record.id, steps);
-        }
-        if claim.is_some() {
-            self.0.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&record.id);
         }
         Ok(())
     }
