@@ -47,7 +47,7 @@ fn a_server_is_believed_by_its_certificate_and_its_name() {
             let checkout = Checkout { catalog, ..Checkout::at(&checkout.directory) };
             scope.spawn(move || {
                 let refused = checkout.run(&["types"]);
-                assert!(refused.code != Some(0) && refused.stderr.contains(said), "{said}: {refused:?}");
+                assert!(refused.code == Some(3) && refused.stderr.contains(said), "{said}: {refused:?}");
             });
         }
     });

@@ -62,6 +62,12 @@ impl PostgresError {
                     _ => other(Code::CATALOG_FAILED, &cause, &what),
                 }
             }
+            // What rustls refuses: trying again changes nothing, somebody has to change the setting or the certificate.
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => other(
+                Code::CATALOG_FAILED,
+                "postgres:untrusted",
+                &format_args!("the connection is not trusted: {error}"),
+            ),
             sqlx::Error::Io(error) => unreachable(&format!("io:{:?}", error.kind()), error),
             sqlx::Error::PoolTimedOut => {
                 unreachable("postgres:connections", &"no connection could be made, and none became free in time")
