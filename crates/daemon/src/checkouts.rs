@@ -11,11 +11,17 @@ use crate::{log::Said, status::Status};
 /// How often they are compared.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 
+/// After so many looks it is told in any case: whoever was silent for long is forgotten.
+const LOOKS_BETWEEN_TELLING: u32 = 60;
+
 /// Tells the others again and again what this node has, and keeps in `status` which of them have something else.
 pub(crate) async fn compare(service: Service, status: watch::Sender<Status>) {
     let (mut told, mut said) = (None, Said::default());
-    loop {
+    for look in 0_u32.. {
         tokio::time::sleep(BETWEEN_LOOKS).await;
+        if look % LOOKS_BETWEEN_TELLING == 0 {
+            told = None;
+        }
         match once(&service, &mut told).await {
             Ok(problems) => {
                 said.forget();

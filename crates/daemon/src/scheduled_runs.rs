@@ -256,12 +256,18 @@ async fn claimed(service: &Service, claim: &ScheduleClaim, overlap: Overlap) -> 
     }
 }
 
-/// Says that no run comes of a claim: of one that could not be recorded, another daemon may start it.
+/// Says that no run comes of a claim: where that is this process's own fault, another daemon may start it.
 async fn give_up(service: &Service, claim: &ScheduleClaim, error: &RunError) {
     let Ok(leases) = service.leases() else { return };
     let given_up = match error {
-        RunError::Start(StartError::NotRecorded(_)) => GivenUp::ForOthers,
-        _ => GivenUp::ForGood,
+        // What the workflow says, anybody would find.
+        RunError::Unknown { .. } | RunError::State(_) => GivenUp::ForGood,
+        RunError::Start(StartError::Problems(problems))
+            if problems.iter().all(|problem| problem.code != Code::RUN_PANICKED) =>
+        {
+            GivenUp::ForGood
+        }
+        RunError::Start(_) | RunError::Service(_) => GivenUp::ForOthers,
     };
     if let Err(error) = leases.give_up(claim, given_up).await {
         tracing::warn!(workflow = claim.workflow, %error, "that a scheduled run did not start is known here only");

@@ -16,13 +16,13 @@ use std::{
 use async_trait::async_trait;
 use mangrove_domain::{
     checkout::{Checkout, NodeCheckout},
-    failure::Fault,
+    failure::{FailureClass, Fault},
     ports::{
         AbandonedClaim, CancellationRequest, Checkouts, CheckoutsError, ClaimAnswer, GivenUp, LeaseError, RunFilter,
         RunStore, RunStoreError, ScheduleClaim, ScheduleLeases,
     },
     problem::Code,
-    run::{RunHeader, RunLookup, RunProblem, RunRecord, RunStatus},
+    run::{RunHeader, RunLookup, RunRecord, RunStatus},
     time::Timestamp,
 };
 use tokio::{
@@ -124,28 +124,32 @@ impl SharedRuns {
         }
     }
 
-    /// Says that a run did not begin whose first record the server has.
-    async fn take_back(&self, record: &RunRecord, error: &RunStoreError) {
-        let problem = RunProblem::new(error.fault.code, format!("the run did not begin: {error}"));
-        let ended = record.clone().broken_off(record.started_at, RunStatus::Failed, &problem);
-        if let Err(error) = self.0.shared.save(&ended).await {
-            tracing::warn!(run = %record.id, %error, "that a run did not begin is known here only");
-        }
+    /// True if this machine's record of a run is newer than the server's: it was not sent yet, the run goes on here, or both know
+    /// no more of it than that it ended, and this one later.
+    fn knows_more(&self, here: &RunRecord, there: &RunRecord) -> bool {
+        let state = self.0.state();
+        let is_interrupted = there.status == RunStatus::Interrupted && !here.is_open();
+        state.unsent.contains_key(&here.id)
+            || state.ours.contains(&here.id)
+            || here.is_open()
+            || is_interrupted && here.finished_at > there.finished_at
     }
 
-    /// What the server says; `None` if it does not answer soon. While it is known not to answer nobody waits for it: whoever sends
-    /// looks for it again and again.
-    async fn ask<T>(&self, question: impl Future<Output = Result<T, RunStoreError>>) -> Option<T> {
-        if self.0.is_alone.load(Ordering::Relaxed) {
-            return None;
+    /// What the server says. While it is known not to answer nobody waits for it: whoever sends looks for it again and again.
+    async fn ask<T>(&self, question: impl Future<Output = Result<T, RunStoreError>>) -> Result<T, RunStoreError> {
+        let silent = |message: String| {
+            let fault = Fault::transient(Code::DATABASE_UNREACHABLE, "runs:silent", message);
+            RunStoreError { operation: "read", fault }
+        };
+        let is_looked_for = self.0.is_sending.load(Ordering::Relaxed);
+        if is_looked_for && self.0.is_alone.load(Ordering::Relaxed) {
+            return Err(silent("the server did not answer a moment ago".to_owned()));
         }
         let answer = timeout(WAIT_FOR_AN_ANSWER, question).await.unwrap_or_else(|_| {
-            let message = format!("the server did not answer within {} s", WAIT_FOR_AN_ANSWER.as_secs());
-            let fault = Fault::transient(Code::DATABASE_UNREACHABLE, "runs:silent", message);
-            Err(RunStoreError { operation: "read", fault })
+            Err(silent(format!("the server did not answer within {} s", WAIT_FOR_AN_ANSWER.as_secs())))
         });
-        let answer = self.0.noted(answer);
-        if answer.is_none() {
+        self.0.noted(&answer);
+        if answer.is_err() && !self.0.shared.is_read_only() {
             self.begin_sending();
         }
         answer
@@ -157,20 +161,20 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn noted<T>(&self, answer: Result<T, RunStoreError>) -> Option<T> {
+    /// Notes whether the server answered, and says so when that changes. Other failures say nothing of that.
+    fn noted<T>(&self, answer: &Result<T, RunStoreError>) {
         match answer {
-            Ok(answer) => {
+            Ok(_) => {
                 if self.is_alone.swap(false, Ordering::Relaxed) {
                     tracing::info!("the runs of other machines are seen again");
                 }
-                Some(answer)
             }
-            Err(error) => {
+            Err(error) if error.fault.class == FailureClass::Transient => {
                 if !self.is_alone.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%error, "only the runs of this machine are seen, and only it knows them, until the database answers");
                 }
-                None
             }
+            Err(error) => tracing::warn!(%error, "the database has no answer about runs"),
         }
     }
 
@@ -199,14 +203,21 @@ impl Inner {
         for (run, before) in runs {
             let sent = self.send_one(&run).await;
             let is_refused = sent.as_ref().is_err_and(|error| error.fault.code == Code::RUN_TAKEN_OVER);
+            let is_away = sent.as_ref().is_err_and(|error| error.fault.class == FailureClass::Transient);
             let refusals = before.refusals + u32::from(is_refused);
+            let goes_on = is_away || is_refused && refusals < MOST_REFUSALS;
             if let Err(error) = &sent
-                && is_refused
-                && refusals >= MOST_REFUSALS
+                && !goes_on
             {
+                // Another attempt would end like this one.
                 tracing::warn!(run, %error, "what became of a run here is not told to other machines");
             }
-            if sent.is_ok() || refusals >= MOST_REFUSALS {
+            if goes_on {
+                is_done = false;
+                if let Some(unsent) = self.state().unsent.get_mut(&run) {
+                    unsent.refusals = refusals;
+                }
+            } else {
                 let mut state = self.state();
                 // What was written meanwhile is sent once more.
                 if state.unsent.get(&run).is_some_and(|unsent| unsent.writes == before.writes) {
@@ -217,17 +228,14 @@ impl Inner {
                     state.ours.remove(&run);
                 }
                 drop(state);
-                self.noted(Ok(()));
                 self.sent.send_modify(|sent| *sent += 1);
-                continue;
             }
-            is_done = false;
-            if is_refused {
-                if let Some(unsent) = self.state().unsent.get_mut(&run) {
-                    unsent.refusals = refusals;
-                }
-            } else if self.noted(sent).is_none() {
+            if is_away {
+                self.noted(&sent);
                 return false;
+            }
+            if sent.is_ok() {
+                self.noted(&sent);
             }
         }
         is_done
@@ -251,10 +259,12 @@ async fn go_on(inner: Weak<Inner>, wanted: Arc<Notify>, urgent: Arc<Notify>) {
     loop {
         let Some(inner) = inner.upgrade() else { return };
         if !is_compared {
-            is_compared = inner.noted(inner.compare().await).is_some();
+            let compared = inner.compare().await;
+            inner.noted(&compared);
+            is_compared = !compared.is_err_and(|error| error.fault.class == FailureClass::Transient);
         }
         if inner.is_alone.load(Ordering::Relaxed) {
-            inner.noted(inner.shared.open_by_id(&[]).await);
+            inner.noted(&inner.shared.open_by_id(&[]).await);
         }
         let has_to_wait = !inner.send_all().await || !is_compared;
         // A history that nobody holds any more is not kept for it: it looks now and then whether somebody does.
@@ -276,8 +286,8 @@ impl RunStore for SharedRuns {
             shared.save(record).await?;
         }
         if let Err(error) = local.save(record).await {
-            if is_claimed {
-                self.take_back(record, &error).await;
+            if is_claimed && let Err(error) = shared.retract(&record.id).await {
+                tracing::warn!(run = %record.id, %error, "that a run did not begin is told with the next sign of life");
             }
             return Err(error);
         }
@@ -322,8 +332,15 @@ impl RunStore for SharedRuns {
     /// Of several machines that do so at once, one writes: the server decides. One that it does not know yet is of this machine.
     async fn replace(&self, before: &RunRecord, record: &RunRecord) -> Result<bool, RunStoreError> {
         let Inner { local, shared, .. } = &*self.0;
-        self.sent(&before.id).await;
-        if shared.get(&before.id).await?.found().is_none_or(|known| known.id != before.id) {
+        let is_it = |lookup: &RunLookup| matches!(lookup, RunLookup::Found(known) if **known == *before);
+        let mut there = shared.get(&before.id).await?;
+        if !is_it(&there) && is_it(&local.get(&before.id).await?) {
+            // This machine knows more than it has told.
+            self.send(&before.id);
+            self.sent(&before.id).await;
+            there = shared.get(&before.id).await?;
+        }
+        if there.found().is_none_or(|known| known.id != before.id) {
             let replaced = local.replace(before, record).await?;
             if replaced {
                 self.send(&record.id);
@@ -342,12 +359,15 @@ impl RunStore for SharedRuns {
 
     async fn get(&self, id: &str) -> Result<RunLookup, RunStoreError> {
         let here = self.0.local.get(id).await?;
-        let Some(there) = self.ask(self.0.shared.get(id)).await else { return Ok(here) };
+        let there = match self.ask(self.0.shared.get(id)).await {
+            Ok(there) => there,
+            // Another machine may have it.
+            Err(error) if here == RunLookup::Unknown => return Err(error),
+            Err(_) => return Ok(here),
+        };
         Ok(match (here, there) {
             (RunLookup::Found(here), RunLookup::Found(there)) if here.id == there.id => {
-                let state = self.0.state();
-                let is_newer = state.unsent.contains_key(&here.id) || state.ours.contains(&here.id);
-                RunLookup::Found(if is_newer { here } else { there })
+                RunLookup::Found(if self.knows_more(&here, &there) { here } else { there })
             }
             // The whole identifier beats a start.
             (RunLookup::Found(one), _) | (_, RunLookup::Found(one)) if one.id == id => RunLookup::Found(one),
@@ -360,7 +380,7 @@ impl RunStore for SharedRuns {
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {
         let here = self.0.local.list(filter).await?;
-        let Some(there) = self.ask(self.0.shared.list(filter)).await else { return Ok(here) };
+        let Ok(there) = self.ask(self.0.shared.list(filter)).await else { return Ok(here) };
         let mut all: BTreeMap<String, RunHeader> =
             there.into_iter().map(|header| (header.id.clone(), header)).collect();
         {
@@ -377,12 +397,12 @@ impl RunStore for SharedRuns {
 
     async fn forget(&self, before: Timestamp) -> Result<u64, RunStoreError> {
         let here = self.0.local.forget(before).await?;
-        Ok(here.max(self.ask(self.0.shared.forget(before)).await.unwrap_or_default()))
+        Ok(here.max(self.0.shared.forget(before).await?))
     }
 
     async fn forget_lines(&self, before: Timestamp) -> Result<u64, RunStoreError> {
         let here = self.0.local.forget_lines(before).await?;
-        Ok(here.max(self.ask(self.0.shared.forget_lines(before)).await.unwrap_or_default()))
+        Ok(here.max(self.0.shared.forget_lines(before).await?))
     }
 
     async fn request_cancellation(&self, request: &CancellationRequest) -> Result<bool, RunStoreError> {

@@ -267,7 +267,9 @@ impl Scheduler {
             return;
         }
         let id = Arc::clone(&schedule.workflow);
-        if self.queue.add(Overlap::Queue, |number| fire_of(schedule, number, due, true), &id).is_ok() {
+        // One that would be left out now is told of again: it waits.
+        let overlap = if schedule.overlap == Overlap::Allow { Overlap::Allow } else { Overlap::Queue };
+        if self.queue.add(overlap, |number| fire_of(schedule, number, due, true), &id).is_ok() {
             let happening = Happening { workflow: id, name: schedule.name.clone(), due: Some(due), what: What::Queued };
             self.happened.push(happening);
         }

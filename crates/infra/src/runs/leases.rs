@@ -24,10 +24,11 @@ impl SqliteRuns {
         let failed = |error| self.database.error("write", &error);
         let mut transaction = self.database.begin_write().await?;
         if let Some((holder, run, is_recorded)) = held(&mut transaction, claim).await.map_err(failed)? {
-            if holder == claim.holder {
+            let is_ours = holder == claim.holder;
+            if is_ours && run.as_ref() == Some(&claim.run) {
                 return Ok(ClaimAnswer::Given);
             }
-            if run.is_none() || is_recorded || self.running.is_alive(&holder) {
+            if run.is_none() || is_recorded || !is_ours && self.running.is_alive(&holder) {
                 return Ok(ClaimAnswer::Elsewhere);
             }
         }

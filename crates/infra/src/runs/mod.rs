@@ -178,6 +178,8 @@ impl SqliteRuns {
             return Ok(false);
         }
         write(&mut transaction, record, &Changes::all(&record.jobs)).await.map_err(failed)?;
+        // What was asked of whoever had it before is over.
+        cancellations::run_ended(&mut transaction, &record.id).await.map_err(failed)?;
         self.database.commit(transaction).await?;
         Ok(true)
     }

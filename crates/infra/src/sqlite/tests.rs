@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::*;
 
 const LAYOUT: Layout = Layout {
-    version: 4,
+    version: 5,
     readable_from: 1,
     steps: migrations::RUNS,
     synchronous: SqliteSynchronous::Normal,

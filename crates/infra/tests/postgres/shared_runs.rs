@@ -166,10 +166,9 @@ async fn of_a_late_holder_and_whoever_took_over_one_begins() {
     }
     late.save(&running("late-2000")).await.expect("it begins in time");
     assert_eq!(next.claim(&claim(1_000, "next")).await.expect("asked"), ClaimAnswer::Elsewhere);
-    server.sql(&database, "DELETE FROM mangrove_runs.processes");
     for (instant, answer) in [(1_000, ClaimAnswer::Given), (2_000, ClaimAnswer::Elsewhere), (3_000, ClaimAnswer::Given)]
     {
-        server.sql(&database, "DELETE FROM mangrove_runs.processes WHERE seen_at IS NOT NULL");
+        server.sql(&database, "UPDATE mangrove_runs.processes SET seen_at = 'epoch'");
         assert_eq!(next.claim(&claim(instant, "next")).await.expect("asked"), answer, "{instant}");
     }
     let refused = late.save(&running("late-1000")).await.expect_err("it was taken over");
@@ -178,4 +177,71 @@ async fn of_a_late_holder_and_whoever_took_over_one_begins() {
     next.save(&running("next-1000")).await.expect("it has the instant");
     next.give_up(&claim(3_000, "next"), GivenUp::ForOthers).await.expect("told");
     assert_eq!(late.claim(&claim(3_000, "late")).await.expect("asked"), ClaimAnswer::Given, "for whoever asks next");
+}
+
+/// Whoever was cut off while somebody else resumed its run keeps what it did to itself.
+#[tokio::test]
+async fn a_run_that_was_resumed_elsewhere_is_the_others() {
+    let server = PostgresServer::start();
+    let (place, database) = (TempDir::new().expect("a directory"), server.create_database());
+    let url = server.url(&database);
+    let (late, next) = (machine(&place.path().join("late"), &url), runs(&url));
+    late.save(&running("01")).await.expect("saved");
+    becomes(&next, "01", Some(RunStatus::Running)).await;
+    let resumed = async {
+        loop {
+            server.sql(&database, "UPDATE mangrove_runs.processes SET seen_at = 'epoch'");
+            let interrupted = next.get("01").await.expect("looked").found().expect("there");
+            if interrupted.status == RunStatus::Interrupted
+                && next.replace(&interrupted, &running("01")).await.expect("looked")
+            {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(SOON, resumed).await.expect("nothing is heard of the other");
+    next.save(&RunRecord { trigger: "resumed".to_owned(), ..ended("01") }).await.expect("saved");
+    for record in [running("01"), RunRecord { status: RunStatus::Failed, ..ended("01") }] {
+        late.save(&record).await.expect("it has a history of its own");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let counts = next.get("01").await.expect("looked").found().expect("there");
+        assert_eq!((counts.status, counts.trigger.as_str()), (RunStatus::Succeeded, "resumed"));
+    }
+}
+
+/// The answer to a claim can be lost, and a process that lives may not know of it: then nobody would start the run.
+#[tokio::test]
+async fn a_claim_that_its_process_does_not_know_of_is_given_to_others() {
+    let server = PostgresServer::start();
+    let database = server.create_database();
+    let (one, two) = (runs(&server.url(&database)), runs(&server.url(&database)));
+    for instant in [1_000, 2_000] {
+        assert_eq!(one.claim(&claim(instant, "one")).await.expect("asked"), ClaimAnswer::Given);
+    }
+    server.sql(&database, "UPDATE mangrove_runs.schedule_claims SET run = 'unheard' WHERE instant_millis = 2000");
+    let given = async {
+        while two.claim(&claim(2_000, "two")).await.expect("asked") != ClaimAnswer::Given {
+            tokio::time::sleep(LEASE / 20).await;
+        }
+    };
+    tokio::time::timeout(SOON, given).await.expect("it is anybody's");
+    assert_eq!(two.claim(&claim(1_000, "two")).await.expect("asked"), ClaimAnswer::Elsewhere, "it knows of this one");
+    one.save(&running("one-1000")).await.expect("it begins");
+}
+
+/// Nobody can say that it lives while the server is away: that makes nobody dead.
+#[tokio::test]
+async fn an_outage_longer_than_a_lease_ends_nobodys_runs() {
+    let mut server = PostgresServer::start();
+    let url = server.fresh_url();
+    let (one, two) = (runs(&url), runs(&url));
+    let apart = |instant, holder| ScheduleClaim { may_overlap: false, ..claim(instant, holder) };
+    assert_eq!(one.claim(&apart(1_000, "one")).await.expect("asked"), ClaimAnswer::Given);
+    one.save(&running("one-1000")).await.expect("it begins");
+    assert_eq!(two.claim(&apart(1_000, "two")).await.expect("asked"), ClaimAnswer::Elsewhere);
+    server.stop();
+    tokio::time::sleep(LEASE * 2).await;
+    server.start_again();
+    assert_eq!(two.claim(&apart(2_000, "two")).await.expect("asked"), ClaimAnswer::Overlaps);
+    assert_eq!(two.get("one-1000").await.expect("looked").found().map(|run| run.status), Some(RunStatus::Running));
 }

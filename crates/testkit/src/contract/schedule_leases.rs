@@ -18,6 +18,7 @@ pub async fn schedule_leases<L: ScheduleLeases + 'static>(factory: impl AsyncFn(
     forgets_what_is_old(factory().await).await;
     gives_what_was_given_up_to_others(factory().await).await;
     gives_nobody_what_was_given_up_for_good(factory().await).await;
+    is_for_the_run_that_was_asked_for_last(factory().await).await;
 }
 
 fn claim(workflow: &str, instant: i64, holder: &str) -> ScheduleClaim {
@@ -123,4 +124,14 @@ async fn gives_nobody_what_was_given_up_for_good(leases: impl ScheduleLeases) {
     leases.give_up(&claim("w", 1_000, "one"), GivenUp::ForGood).await.expect("leases");
     assert_eq!(abandoned(&leases, 0).await, []);
     assert!(!ask(&leases, "w", 1_000, "two").await);
+}
+
+/// A holder that did not hear the answer, and asks for another run, gets it: the first one will not begin.
+async fn is_for_the_run_that_was_asked_for_last(leases: impl ScheduleLeases) {
+    let again = ScheduleClaim { run: "another-run".to_owned(), ..claim("w", 1_000, "one") };
+    assert!(ask(&leases, "w", 1_000, "one").await);
+    assert_eq!(leases.claim(&again).await.expect("leases"), ClaimAnswer::Given);
+    assert!(!ask(&leases, "w", 1_000, "two").await);
+    leases.give_up(&again, GivenUp::ForGood).await.expect("leases");
+    assert_eq!(leases.claim(&again).await.expect("leases"), ClaimAnswer::Elsewhere, "nobody starts it");
 }

@@ -28,7 +28,10 @@ impl ScheduleLeases for MemoryLeases {
         let mut claims = lock(&self.0);
         let new = || Claim { claim: claim.clone(), given_up: None };
         let kept = claims.entry((claim.workflow.clone(), claim.instant)).or_insert_with(new);
-        if kept.given_up == Some(GivenUp::ForOthers) {
+        if kept.given_up == Some(GivenUp::ForGood) {
+            return Ok(ClaimAnswer::Elsewhere);
+        }
+        if kept.given_up == Some(GivenUp::ForOthers) || kept.claim.holder == claim.holder {
             *kept = new();
         }
         Ok(if kept.claim.holder == claim.holder { ClaimAnswer::Given } else { ClaimAnswer::Elsewhere })

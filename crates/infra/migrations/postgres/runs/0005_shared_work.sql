@@ -9,6 +9,9 @@ CREATE TABLE processes (
 );
 
 ALTER TABLE runs ADD COLUMN process text COLLATE "C";
+-- How often somebody let the run go on whom nobody had it for: whoever had it before does not know this number.
+ALTER TABLE runs ADD COLUMN takeovers bigint NOT NULL DEFAULT 0;
+CREATE INDEX runs_finished ON runs (finished_millis);
 
 ALTER TABLE schedule_claims ADD COLUMN run text COLLATE "C";
 ALTER TABLE schedule_claims ADD COLUMN process text COLLATE "C";

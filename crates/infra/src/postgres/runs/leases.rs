@@ -1,7 +1,5 @@
 //! Who starts which scheduled run, of all processes that share a database.
 
-use std::sync::PoisonError;
-
 use async_trait::async_trait;
 use mangrove_domain::{
     ports::{AbandonedClaim, ClaimAnswer, GivenUp, LeaseError, RunStoreError, ScheduleClaim, ScheduleLeases},
@@ -40,19 +38,22 @@ impl PostgresRuns {
     }
 
     async fn claim_in(&self, connection: &mut PgConnection, claim: &ScheduleClaim) -> Result<ClaimAnswer, sqlx::Error> {
-        let held: Option<(String, bool)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "SELECT holder, {IS_ABANDONED} FROM schedule_claims WHERE workflow = $2 AND instant_millis = $3"
+        let held: Option<(String, Option<String>, bool, bool)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT holder, run, is_begun, {IS_ABANDONED} FROM schedule_claims WHERE workflow = $2 AND instant_millis = $3"
         )))
         .bind(self.0.lease.as_secs_f64())
         .bind(text::storable(&claim.workflow))
         .bind(claim.instant.as_millis())
         .fetch_optional(&mut *connection)
         .await?;
-        match &held {
-            // It may not have heard the answer.
-            Some((holder, _)) if *text::stored(holder) == claim.holder => return Ok(ClaimAnswer::Given),
-            Some((_, false)) => return Ok(ClaimAnswer::Elsewhere),
-            Some((_, true)) | None => {}
+        if let Some((holder, run, is_begun, is_abandoned)) = &held {
+            let is_ours = *text::stored(holder) == claim.holder;
+            match run {
+                // It may not have heard the answer.
+                Some(run) if is_ours && *text::stored(run) == claim.run => return Ok(ClaimAnswer::Given),
+                Some(_) if *is_abandoned || is_ours && !is_begun => {}
+                Some(_) | None => return Ok(ClaimAnswer::Elsewhere),
+            }
         }
         if !claim.may_overlap && self.overlaps(&mut *connection, claim).await? {
             return Ok(ClaimAnswer::Overlaps);
@@ -62,7 +63,8 @@ impl PostgresRuns {
             "INSERT INTO schedule_claims (workflow, instant_millis, holder, claimed_millis, run, process) \
              VALUES ($2, $3, $4, $5, $6, $7) ON CONFLICT (workflow, instant_millis) DO UPDATE \
              SET holder = excluded.holder, claimed_millis = excluded.claimed_millis, run = excluded.run, process = excluded.process \
-             WHERE {IS_ABANDONED}"
+             WHERE {IS_ABANDONED} OR schedule_claims.run IS NOT NULL AND NOT schedule_claims.is_begun \
+             AND schedule_claims.holder = excluded.holder"
         )))
         .bind(self.0.lease.as_secs_f64())
         .bind(text::storable(&claim.workflow))
@@ -144,17 +146,17 @@ impl ScheduleLeases for PostgresRuns {
     async fn claim(&self, asked: &ScheduleClaim) -> Result<ClaimAnswer, LeaseError> {
         // Whoever has a claim must be known to live.
         self.announce().await.map_err(|RunStoreError { operation, fault }| LeaseError { operation, fault })?;
+        // Before it is asked: a claim that this process does not know of is anybody's.
+        self.state().claimed.insert(asked.run.clone(), asked.clone());
         let answered = self.0.tables.change("write", async |mut link| {
             let answered = self.claim_once(&mut link, asked).await;
             (link, answered)
         });
-        let answered = answered.await.map_err(|cause| LeaseError { operation: "write", fault: cause.into_fault() })?;
-        let answer = answered.unwrap_or(ClaimAnswer::Elsewhere);
-        if answer == ClaimAnswer::Given {
-            let mut claimed = self.0.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-            claimed.insert(asked.run.clone(), asked.clone());
+        let answered = answered.await.map(|answer| answer.unwrap_or(ClaimAnswer::Elsewhere));
+        if !matches!(answered, Ok(ClaimAnswer::Given)) {
+            self.state().claimed.remove(&asked.run);
         }
-        Ok(answer)
+        answered.map_err(|cause| LeaseError { operation: "write", fault: cause.into_fault() })
     }
 
     async fn abandoned(&self, since: Timestamp) -> Result<Vec<AbandonedClaim>, LeaseError> {
@@ -171,7 +173,7 @@ impl ScheduleLeases for PostgresRuns {
     }
 
     async fn give_up(&self, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), LeaseError> {
-        self.0.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&claim.run);
+        self.state().claimed.remove(&claim.run);
         let written = self.0.tables.change("write", async |mut link| {
             let written = give_up(&mut link, claim, given_up).await.map_err(self.failed("write"));
             (link, written)

@@ -12,9 +12,9 @@ mod retention;
 mod write;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -26,6 +26,7 @@ use mangrove_domain::{
     run::{RunHeader, RunLookup, RunRecord},
     time::Timestamp,
 };
+use tokio::time::Instant;
 
 use super::{Address, PostgresError, migrations, server::Link, setup::Layout, tables::Tables};
 use crate::{
@@ -51,8 +52,20 @@ struct Inner {
     /// True once this process says that it lives.
     is_announced: AtomicBool,
     written: Written,
-    /// What this process claimed, by the runs that will be started for it, until these are on record.
-    claimed: Mutex<HashMap<String, ScheduleClaim>>,
+    state: Mutex<State>,
+}
+
+/// What this process knows of what is its own.
+#[derive(Default)]
+struct State {
+    /// When it was last heard that it lives.
+    signed: Option<Instant>,
+    /// What it asks for and has claimed, by the runs that will be started for it, until these are on record.
+    claimed: HashMap<String, ScheduleClaim>,
+    /// Claimed runs that do not begin, and of which nobody knows whether they are on record.
+    retracted: HashSet<String>,
+    /// How often its runs had been taken over when it got them.
+    takeovers: HashMap<String, i64>,
 }
 
 impl PostgresRuns {
@@ -72,7 +85,7 @@ impl PostgresRuns {
             process: SystemEntropy.identifier(),
             is_announced: AtomicBool::new(false),
             written: Written::default(),
-            claimed: Mutex::default(),
+            state: Mutex::default(),
         }))
     }
 
@@ -92,7 +105,22 @@ impl PostgresRuns {
 
     /// True if the run of this identifier was claimed by this process and is not on record yet.
     pub(crate) fn is_claimed(&self, run: &str) -> bool {
-        self.0.claimed.lock().unwrap_or_else(PoisonError::into_inner).contains_key(run)
+        self.state().claimed.contains_key(run)
+    }
+
+    /// Takes a claimed run back that did not begin: its claim is anybody's.
+    pub(crate) async fn retract(&self, run: &str) -> Result<(), RunStoreError> {
+        self.state().retracted.insert(run.to_owned());
+        self.0.sign().await.map_err(|cause| error("write", cause))
+    }
+
+    /// True if nothing is ever written.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.0.tables.mode() == OpenMode::ReadOnly
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state()
     }
 
     fn failed(&self, operation: &'static str) -> impl Fn(sqlx::Error) -> PostgresError {
@@ -161,6 +189,12 @@ impl RunStore for PostgresRuns {
 
     async fn requested_cancellations(&self) -> Result<Vec<CancellationRequest>, RunStoreError> {
         self.read_cancellations().await
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,5 @@
 //! Writing records.
 
-use std::sync::PoisonError;
-
 use mangrove_domain::{
     ports::{RunStoreError, ScheduleClaim},
     problem::Code,
@@ -22,21 +20,30 @@ impl PostgresRuns {
         if has_run {
             self.announce().await?;
         }
-        let claim = self.0.claimed.lock().unwrap_or_else(PoisonError::into_inner).get(&record.id).cloned();
+        let claim = self.state().claimed.get(&record.id).cloned();
         let (changes, steps) = self.0.written.changes(record);
+        // Of one that ends, a fail-over may have lost what was written before.
+        let changes = if record.is_open() { changes } else { Changes::all(&record.jobs) };
         let write = self.change(async |mut link| {
             let written = self.write_once(&mut link, record, has_run, &changes, claim.as_ref()).await;
             (link, written)
         });
         let written = write.await;
-        // One that somebody took over is begun by nobody here.
-        let is_over = written.as_ref().map_or_else(|error| error.fault.code == Code::RUN_TAKEN_OVER, |()| true);
-        if claim.is_some() && is_over {
-            self.0.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&record.id);
+        if claim.is_some() {
+            let mut state = self.state();
+            state.claimed.remove(&record.id);
+            if let Err(error) = &written
+                && error.fault.code != Code::RUN_TAKEN_OVER
+            {
+                // Nobody knows whether it got there, and the run does not begin.
+                state.retracted.insert(record.id.clone());
+            }
         }
         written?;
         if has_run {
             self.0.written.keep(&record.id, steps);
+        } else {
+            self.state().takeovers.remove(&record.id);
         }
         Ok(())
     }
@@ -56,7 +63,7 @@ impl PostgresRuns {
         {
             return Err(self.taken_over(&record.id));
         }
-        if !self.write_record(&mut transaction, record, has_run, changes).await.map_err(self.failed("write"))? {
+        if !self.write_record(&mut transaction, record, has_run, changes, None).await.map_err(self.failed("write"))? {
             return Err(self.taken_over(&record.id));
         }
         transaction.commit().await.map_err(self.failed("write"))
@@ -75,21 +82,24 @@ impl PostgresRuns {
         Ok(written.rows_affected() > 0)
     }
 
-    /// Writes a record and what has changed of its steps. False if another process, which lives, has its run.
+    /// Writes a record and what has changed of its steps. False if another process, which lives, has its run, or has had it since this
+    /// one had it.
     async fn write_record(
         &self,
         connection: &mut PgConnection,
         record: &RunRecord,
         has_run: bool,
         changes: &Changes,
+        takeovers: Option<i64>,
     ) -> Result<bool, sqlx::Error> {
+        let takeovers = takeovers.or_else(|| self.state().takeovers.get(&record.id).copied()).unwrap_or_default();
         let written = sqlx::query(
             "INSERT INTO runs (id, name, trigger_name, status, started_millis, finished_millis, record, process) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
              trigger_name = excluded.trigger_name, status = excluded.status, started_millis = excluded.started_millis, \
              finished_millis = excluded.finished_millis, record = excluded.record, process = excluded.process \
-             WHERE runs.process IS NULL OR runs.process = $9 OR NOT EXISTS (SELECT 1 FROM processes \
-             WHERE processes.id = runs.process AND processes.seen_at > clock_timestamp() - make_interval(secs => $10))",
+             WHERE runs.takeovers = $11 AND (runs.process IS NULL OR runs.process = $9 OR NOT EXISTS (SELECT 1 FROM processes \
+             WHERE processes.id = runs.process AND processes.seen_at > clock_timestamp() - make_interval(secs => $10)))",
         )
         .bind(text::storable(&record.id))
         .bind(text::storable(&record.name))
@@ -101,6 +111,7 @@ impl PostgresRuns {
         .bind(has_run.then_some(self.0.process.as_str()))
         .bind(&self.0.process)
         .bind(self.0.lease.as_secs_f64())
+        .bind(takeovers)
         .execute(&mut *connection)
         .await?;
         if written.rows_affected() == 0 {
@@ -134,36 +145,45 @@ impl PostgresRuns {
                 (link, replaced)
             })
             .await?;
-        if replaced && record.is_open() {
+        let Some(takeovers) = replaced else { return Ok(false) };
+        self.state().takeovers.insert(record.id.clone(), takeovers);
+        if record.is_open() {
             self.0.written.keep(&record.id, steps);
         }
-        Ok(replaced)
+        Ok(true)
     }
 
+    /// Gives how often the run was taken over by now.
     async fn replace_once(
         &self,
         connection: &mut PgConnection,
         before: &RunRecord,
         record: &RunRecord,
         changes: &Changes,
-    ) -> Result<bool, PostgresError> {
+    ) -> Result<Option<i64>, PostgresError> {
         let failed = self.failed("write");
         let mut transaction = connection.begin().await.map_err(&failed)?;
-        let locked = sqlx::query("SELECT 1 FROM runs WHERE id = $1 FOR UPDATE").bind(text::storable(&before.id));
-        locked.execute(&mut *transaction).await.map_err(&failed)?;
+        // Whoever had it before cannot write it any more, and what was asked of it then is over.
+        let taken = sqlx::query_scalar("UPDATE runs SET takeovers = takeovers + 1 WHERE id = $1 RETURNING takeovers");
+        let taken: Option<i64> =
+            taken.bind(text::storable(&before.id)).fetch_optional(&mut *transaction).await.map_err(&failed)?;
+        let forgotten = sqlx::query("DELETE FROM run_cancellations WHERE run = $1").bind(text::storable(&before.id));
+        forgotten.execute(&mut *transaction).await.map_err(&failed)?;
+        let Some(takeovers) = taken else { return Ok(None) };
         let found = lookup::stored(&mut transaction, &before.id, self.0.lease).await.map_err(&failed)?;
-        let Some(found) = found.filter(|found| !found.has_process) else { return Ok(false) };
+        let Some(found) = found.filter(|found| !found.has_process) else { return Ok(None) };
         // Nobody has it, so one that goes on was interrupted, and is shown so.
         let found = found.record.parsed().ok();
         let found = found.map(|found| if found.is_open() { interrupted(found) } else { found });
         if found.as_ref() != Some(before) {
-            return Ok(false);
+            return Ok(None);
         }
-        if !self.write_record(&mut transaction, record, record.is_open(), changes).await.map_err(&failed)? {
-            return Ok(false);
+        let (has_run, known) = (record.is_open(), Some(takeovers));
+        if !self.write_record(&mut transaction, record, has_run, changes, known).await.map_err(&failed)? {
+            return Ok(None);
         }
         transaction.commit().await.map_err(&failed)?;
-        Ok(true)
+        Ok(Some(takeovers))
     }
 }
 
