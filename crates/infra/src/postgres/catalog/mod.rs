@@ -180,10 +180,7 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn changed(&self) {
-        if let Err(error) = self.changes.next(self.tables.server()).await {
-            tracing::debug!(%error, "commits of others are not told");
-            std::future::pending::<()>().await;
-        }
+        self.changes.next(self.tables.server()).await;
     }
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome, CatalogError> {
