@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use mangrove_domain::{
     ports::{RunFilter, RunStoreError},
-    run::{RunHeader, RunLookup, RunRecord, RunStatus},
+    run::{RunHeader, RunLookup, RunRecord},
 };
 use sqlx::{Connection as _, PgConnection};
 
@@ -13,6 +13,8 @@ use crate::{
     postgres::{PostgresError, text},
     run_records::{self, StoredHeader, StoredRecord, interrupted, parse_header},
 };
+#[cfg(feature = "sqlite")]
+use mangrove_domain::run::RunStatus;
 
 /// A record as it is stored, and whether a process that lives has its run.
 pub(super) struct Found {
@@ -111,6 +113,7 @@ impl PostgresRuns {
     }
 
     /// Of these runs, those that are on record, and whether they go on as far as it says.
+    #[cfg(feature = "sqlite")]
     pub(crate) async fn open_by_id(&self, ids: &[&str]) -> Result<BTreeMap<String, bool>, RunStoreError> {
         let rows: Vec<(String, String)> = self
             .read(async |mut link| {

@@ -103,22 +103,6 @@ impl PostgresRuns {
         self.0.tables.server().close().await;
     }
 
-    /// True if the run of this identifier was claimed by this process and is not on record yet.
-    pub(crate) fn is_claimed(&self, run: &str) -> bool {
-        self.state().claimed.contains_key(run)
-    }
-
-    /// Takes a claimed run back that did not begin: its claim is anybody's.
-    pub(crate) async fn retract(&self, run: &str) -> Result<(), RunStoreError> {
-        self.state().retracted.insert(run.to_owned());
-        self.0.sign().await.map_err(|cause| error("write", cause))
-    }
-
-    /// True if nothing is ever written.
-    pub(crate) fn is_read_only(&self) -> bool {
-        self.0.tables.mode() == OpenMode::ReadOnly
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state()
     }
@@ -150,6 +134,26 @@ impl PostgresRuns {
             self.0.lease.as_secs(),
         );
         PostgresError::Other(Fault::environment(Code::RUN_TAKEN_OVER, "runs:taken-over", message))
+    }
+}
+
+/// What a history needs that keeps the runs of its machine elsewhere first.
+#[cfg(feature = "sqlite")]
+impl PostgresRuns {
+    /// True if the run of this identifier was claimed by this process and is not on record yet.
+    pub(crate) fn is_claimed(&self, run: &str) -> bool {
+        self.state().claimed.contains_key(run)
+    }
+
+    /// Takes a claimed run back that did not begin: its claim is anybody's.
+    pub(crate) async fn retract(&self, run: &str) -> Result<(), RunStoreError> {
+        self.state().retracted.insert(run.to_owned());
+        self.0.sign().await.map_err(|cause| error("write", cause))
+    }
+
+    /// True if nothing is ever written.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.0.tables.mode() == OpenMode::ReadOnly
     }
 }
 
