@@ -27,7 +27,7 @@ use mangrove_domain::{
 };
 use tokio::{
     sync::{Notify, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{postgres::PostgresRuns, runs::DeferredRuns};
@@ -82,6 +82,8 @@ struct Unsent {
     writes: u64,
     /// How often it was refused.
     refusals: u32,
+    /// When it is tried again after it was refused.
+    not_before: Option<Instant>,
 }
 
 impl SharedRuns {
@@ -195,12 +197,14 @@ impl Inner {
         Ok(())
     }
 
-    /// Sends everything that is to be sent; false if some of it has to wait.
+    /// Sends everything that is to be sent, but for what was refused a moment ago; false if the server is away.
     async fn send_all(&self) -> bool {
-        let mut is_done = true;
         let runs: Vec<(String, Unsent)> =
             self.state().unsent.iter().map(|(run, unsent)| (run.clone(), *unsent)).collect();
         for (run, before) in runs {
+            if before.not_before.is_some_and(|at| Instant::now() < at) {
+                continue;
+            }
             let sent = self.send_one(&run).await;
             let is_refused = sent.as_ref().is_err_and(|error| error.fault.code == Code::RUN_TAKEN_OVER);
             let is_away = sent.as_ref().is_err_and(|error| error.fault.class == FailureClass::Transient);
@@ -213,9 +217,9 @@ impl Inner {
                 tracing::warn!(run, %error, "what became of a run here is not told to other machines");
             }
             if goes_on {
-                is_done = false;
                 if let Some(unsent) = self.state().unsent.get_mut(&run) {
                     unsent.refusals = refusals;
+                    unsent.not_before = is_refused.then(|| Instant::now() + BETWEEN_ATTEMPTS);
                 }
             } else {
                 let mut state = self.state();
@@ -238,7 +242,7 @@ impl Inner {
                 self.noted(&sent);
             }
         }
-        is_done
+        true
     }
 
     async fn send_one(&self, run: &str) -> Result<(), RunStoreError> {
