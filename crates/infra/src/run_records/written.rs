@@ -60,6 +60,12 @@ impl Written {
         (Changes { is_all, steps }, known)
     }
 
+    /// Nothing is known any more of what is on record of a run: whatever is written of it next, is all of it.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn doubt(&self, run: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(run);
+    }
+
     /// These steps are on record, and this process goes on writing them.
     pub(crate) fn keep(&self, run: &str, steps: Steps) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run.to_owned(), steps);

@@ -10,7 +10,6 @@ use mangrove_domain::{
     ports::{ClaimAnswer, GivenUp, RunFilter, RunStore, ScheduleClaim, ScheduleLeases as _},
     problem::Code,
     run::{RunRecord, RunStatus},
-    time::Timestamp,
 };
 use mangrove_infra::{
     databases::SqliteDatabases,
@@ -19,7 +18,10 @@ use mangrove_infra::{
     store::LocalStore,
 };
 use mangrove_testkit::{
-    contract::{self, run_store::full_record},
+    contract::{
+        self,
+        two_processes::{claim, ended, running},
+    },
     postgres::PostgresServer,
 };
 use tempfile::TempDir;
@@ -37,25 +39,6 @@ fn machine(state: &Path, url: &str) -> SharedRuns {
         SqliteDatabases::new(state.to_owned(), PathBuf::from(state), OpenMode::ReadWrite, false, store as Arc<_>);
     let shared = PostgresRuns::with_limits(address(url), OpenMode::ReadWrite, impatient(), LEASE);
     SharedRuns::new(Arc::new(databases.runs()), shared)
-}
-
-fn running(id: &str) -> RunRecord {
-    RunRecord { status: RunStatus::Running, finished_at: None, ..full_record(id) }
-}
-
-fn ended(id: &str) -> RunRecord {
-    RunRecord { status: RunStatus::Succeeded, ..full_record(id) }
-}
-
-fn claim(instant: i64, holder: &str) -> ScheduleClaim {
-    ScheduleClaim {
-        workflow: "w".to_owned(),
-        instant: Timestamp::from_millis(instant),
-        holder: holder.to_owned(),
-        run: format!("{holder}-{instant}"),
-        may_overlap: true,
-        at: Timestamp::from_millis(instant + 5),
-    }
 }
 
 /// The status of a run, as soon as it is this one.

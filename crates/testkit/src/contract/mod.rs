@@ -31,7 +31,7 @@ mod schedule_leases;
 mod schema_validator;
 mod seals;
 mod shell;
-mod two_processes;
+pub mod two_processes;
 mod vault;
 mod watcher;
 pub use attempt_cache::attempt_cache;

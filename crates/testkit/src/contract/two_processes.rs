@@ -15,6 +15,7 @@ use super::{run_store::full_record, schedule_leases::abandoned};
 ///
 /// # Panics
 /// If they break the contract.
+#[expect(clippy::module_name_repetitions, reason = "the name by which tests know it")]
 pub async fn leases_of_two_processes<S: RunStore + ScheduleLeases>(
     factory: impl AsyncFn() -> (S, S),
     until_gone: Duration,
@@ -25,7 +26,9 @@ pub async fn leases_of_two_processes<S: RunStore + ScheduleLeases>(
     brings_a_cancellation_to_the_process_of_the_run(factory().await, until_gone).await;
 }
 
-fn claim(instant: i64, holder: &str) -> ScheduleClaim {
+/// A claim of this holder for a run that may overlap with others of the workflow `w`.
+#[must_use]
+pub fn claim(instant: i64, holder: &str) -> ScheduleClaim {
     ScheduleClaim {
         workflow: "w".to_owned(),
         instant: Timestamp::from_millis(instant),
@@ -44,11 +47,15 @@ async fn ask(leases: &impl ScheduleLeases, claim: ScheduleClaim) -> ClaimAnswer 
     leases.claim(&claim).await.expect("leases")
 }
 
-fn running(id: &str) -> RunRecord {
+/// A record of a run that goes on.
+#[must_use]
+pub fn running(id: &str) -> RunRecord {
     RunRecord { status: RunStatus::Running, finished_at: None, ..full_record(id) }
 }
 
-fn ended(id: &str) -> RunRecord {
+/// A record of a run that succeeded.
+#[must_use]
+pub fn ended(id: &str) -> RunRecord {
     RunRecord { status: RunStatus::Succeeded, ..full_record(id) }
 }
 

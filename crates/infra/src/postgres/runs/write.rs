@@ -21,9 +21,11 @@ impl PostgresRuns {
             self.announce().await?;
         }
         let claim = self.state().claimed.get(&record.id).cloned();
+        if !record.is_open() {
+            // A fail-over may have lost what was written before, and nothing follows that would write it again.
+            self.0.written.doubt(&record.id);
+        }
         let (changes, steps) = self.0.written.changes(record);
-        // Of one that ends, a fail-over may have lost what was written before.
-        let changes = if record.is_open() { changes } else { Changes::all(&record.jobs) };
         let write = self.change(async |mut link| {
             let written = self.write_once(&mut link, record, has_run, &changes, claim.as_ref()).await;
             (link, written)
@@ -138,7 +140,8 @@ impl PostgresRuns {
         if record.is_open() {
             self.announce().await?;
         }
-        let (changes, steps) = (Changes::all(&record.jobs), self.0.written.changes(record).1);
+        self.0.written.doubt(&record.id);
+        let (changes, steps) = self.0.written.changes(record);
         let replaced = self
             .change(async |mut link| {
                 let replaced = self.replace_once(&mut link, before, record, &changes).await;
