@@ -10,12 +10,15 @@ use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
 use mangrove_testkit::postgres::PostgresServer;
 
-use crate::{Extent, Outcome, repository::Repository, serving::Serving};
+use crate::{Extent, Outcome, random_below, repository::Repository, serving::Serving};
 
 const DAEMONS: usize = 3;
 
 /// Longer than a lease and the look for what its holder did not begin.
 const SETTLES_WITHIN: Duration = Duration::from_mins(1);
+
+/// How long runs that begin with a second go on, about.
+const BUSY_IN_A_SECOND: Duration = Duration::from_millis(250);
 
 /// How large the drill is.
 struct Size {
@@ -84,6 +87,10 @@ pub(crate) fn run(random: &mut Rng, extent: Extent) -> Result<Outcome> {
         }
         if elapsed >= next_kill {
             next_kill += size.between_kills;
+            // The work of a second is done at its beginning.
+            let moment = Duration::from_secs(1) - Duration::from_nanos(u64::from(now()?.subsec_nanos()))
+                + random_below(random, BUSY_IN_A_SECOND);
+            std::thread::sleep(moment);
             let which = random.usize(..if is_still { DAEMONS - 1 } else { DAEMONS });
             daemons[which].take().context("a daemon")?.kill()?;
             // As whoever watches over it does.
@@ -144,7 +151,12 @@ jobs:
 }
 
 fn now_in_seconds() -> Result<i64> {
-    Ok(i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs())?)
+    Ok(i64::try_from(now()?.as_secs())?)
+}
+
+/// Since 1970.
+fn now() -> Result<Duration> {
+    Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?)
 }
 
 struct Counted {
@@ -192,10 +204,22 @@ fn count(
     let counts = counts.split(' ').map(str::parse).collect::<Result<Vec<usize>, _>>()?;
     let [claimed, runs, succeeded, interrupted, stuck, open] = counts[..] else { bail!("no counts") };
     ensure!(runs == claimed, "{claimed} instants began, and {runs} runs are on record");
-    ensure!(stuck == 0, "{stuck} runs go on for ever");
+    ensure!(stuck == 0, "{stuck} runs go on for ever: {}", stuck_runs(server, database));
     let rest = runs - succeeded - interrupted - open;
     ensure!(rest == 0, "{rest} runs neither succeeded nor were interrupted");
     Ok(Counted { instants, succeeded, interrupted })
+}
+
+/// What the server knows of some of the runs that have no end.
+fn stuck_runs(server: &PostgresServer, database: &str) -> String {
+    server.sql(
+        database,
+        "SELECT runs.id, runs.status, runs.name, runs.started_millis / 1000.0, runs.takeovers, runs.process, processes.seen_at, \
+         clock_timestamp(), schedule_claims.is_begun, schedule_claims.process FROM mangrove_runs.runs \
+         LEFT JOIN mangrove_runs.processes ON processes.id = runs.process \
+         LEFT JOIN mangrove_runs.schedule_claims ON schedule_claims.run = runs.id \
+         WHERE status IN ('pending', 'running') AND started_millis < extract(epoch FROM now()) * 1000 - 5000 LIMIT 10",
+    )
 }
 
 /// How often a step was really carried out.

@@ -22,7 +22,7 @@ use mangrove_domain::{
         RunStore, RunStoreError, ScheduleClaim, ScheduleLeases,
     },
     problem::Code,
-    run::{RunHeader, RunLookup, RunRecord, RunStatus},
+    run::{RunHeader, RunLookup, RunRecord},
     time::Timestamp,
 };
 use tokio::{
@@ -30,7 +30,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{postgres::PostgresRuns, runs::DeferredRuns};
+use crate::{
+    postgres::{PostgresRuns, RunEnd},
+    runs::DeferredRuns,
+};
 
 /// How long the end of a run waits until the server knows it. The process may end after that.
 const WAIT_FOR_THE_END: Duration = Duration::from_secs(2);
@@ -130,11 +133,10 @@ impl SharedRuns {
     /// no more of it than that it ended, and this one later.
     fn knows_more(&self, here: &RunRecord, there: &RunRecord) -> bool {
         let state = self.0.state();
-        let is_interrupted = there.status == RunStatus::Interrupted && !here.is_open();
         state.unsent.contains_key(&here.id)
             || state.ours.contains(&here.id)
             || here.is_open()
-            || is_interrupted && here.finished_at > there.finished_at
+            || RunEnd::of(here).is_known_better_than(RunEnd::of(there))
     }
 
     /// What the server says. While it is known not to answer nobody waits for it: whoever sends looks for it again and again.
@@ -187,10 +189,11 @@ impl Inner {
         let local: Vec<RunHeader> =
             self.local.list(&newest).await?.into_iter().filter(|header| !header.is_open()).collect();
         let ids: Vec<&str> = local.iter().map(|header| header.id.as_str()).collect();
-        let known = self.shared.open_by_id(&ids).await?;
+        let known = self.shared.ends_by_id(&ids).await?;
         let mut state = self.state();
         for header in &local {
-            if known.get(&header.id).is_none_or(|is_open| *is_open) {
+            let here = RunEnd { status: header.status, finished_at: header.finished_at };
+            if known.get(&header.id).is_none_or(|there| there.status.is_open() || here.is_known_better_than(*there)) {
                 state.unsent.entry(header.id.clone()).or_default();
             }
         }
@@ -268,7 +271,7 @@ async fn go_on(inner: Weak<Inner>, wanted: Arc<Notify>, urgent: Arc<Notify>) {
             is_compared = !compared.is_err_and(|error| error.fault.class == FailureClass::Transient);
         }
         if inner.is_alone.load(Ordering::Relaxed) {
-            inner.noted(&inner.shared.open_by_id(&[]).await);
+            inner.noted(&inner.shared.ends_by_id(&[]).await);
         }
         let has_to_wait = !inner.send_all().await || !is_compared;
         // A history that nobody holds any more is not kept for it: it looks now and then whether somebody does.
@@ -338,9 +341,10 @@ impl RunStore for SharedRuns {
         let Inner { local, shared, .. } = &*self.0;
         let is_it = |lookup: &RunLookup| matches!(lookup, RunLookup::Found(known) if **known == *before);
         let mut there = shared.get(&before.id).await?;
-        if !is_it(&there) && is_it(&local.get(&before.id).await?) {
+        let is_unsent = self.0.state().unsent.contains_key(&before.id);
+        if is_unsent && !is_it(&there) && is_it(&local.get(&before.id).await?) {
             // This machine knows more than it has told.
-            self.send(&before.id);
+            self.begin_sending();
             self.sent(&before.id).await;
             there = shared.get(&before.id).await?;
         }

@@ -24,3 +24,5 @@ pub use catalog::PostgresCatalog;
 pub use databases::PostgresDatabases;
 pub(crate) use error::PostgresError;
 pub use runs::PostgresRuns;
+#[cfg(feature = "sqlite")]
+pub(crate) use runs::RunEnd;

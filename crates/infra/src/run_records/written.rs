@@ -66,6 +66,12 @@ impl Written {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(run);
     }
 
+    /// The same of all runs.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn doubt_all(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// These steps are on record, and this process goes on writing them.
     pub(crate) fn keep(&self, run: &str, steps: Steps) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run.to_owned(), steps);

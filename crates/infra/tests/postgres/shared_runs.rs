@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use mangrove_domain::{
@@ -14,6 +14,7 @@ use mangrove_domain::{
 use mangrove_infra::{
     databases::SqliteDatabases,
     postgres::{OpenMode, PostgresRuns},
+    runs::DeferredRuns,
     shared_runs::SharedRuns,
     store::LocalStore,
 };
@@ -33,12 +34,15 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// The history of a machine with this state directory.
 fn machine(state: &Path, url: &str) -> SharedRuns {
+    let shared = PostgresRuns::with_limits(address(url), OpenMode::ReadWrite, impatient(), LEASE);
+    SharedRuns::new(Arc::new(local_runs(state)), shared)
+}
+
+/// What is on record on a machine with this state directory alone.
+fn local_runs(state: &Path) -> DeferredRuns {
     std::fs::create_dir_all(state).expect("a directory");
     let store = Arc::new(LocalStore::new(state.join("bundles")));
-    let databases =
-        SqliteDatabases::new(state.to_owned(), PathBuf::from(state), OpenMode::ReadWrite, false, store as Arc<_>);
-    let shared = PostgresRuns::with_limits(address(url), OpenMode::ReadWrite, impatient(), LEASE);
-    SharedRuns::new(Arc::new(databases.runs()), shared)
+    SqliteDatabases::new(state.to_owned(), PathBuf::from(state), OpenMode::ReadWrite, false, store as Arc<_>).runs()
 }
 
 /// The status of a run, as soon as it is this one.
@@ -87,7 +91,9 @@ async fn what_runs_on_one_machine_is_seen_on_the_other() {
     one.save(&suspended).await.expect("saved");
     assert!(two.replace(&suspended, &running("03")).await.expect("replaced"));
     assert!(!one.replace(&suspended, &running("03")).await.expect("looked"), "it is another one by now");
+    let asked = Instant::now();
     becomes(&one, "03", Some(RunStatus::Running)).await;
+    assert!(asked.elapsed() < SOON / 3, "what the other has is not told to it again and again: {:?}", asked.elapsed());
 }
 
 #[tokio::test]
@@ -135,6 +141,40 @@ async fn what_a_killed_process_left_behind_is_told_by_the_next_one() {
         }
     };
     tokio::time::timeout(SOON, told).await.expect("it is not only shown, but told");
+}
+
+/// A machine may be lost for good, or killed between the two records of a run that begins. Otherwise it tells later what it knows better.
+#[tokio::test]
+async fn the_end_of_what_a_lost_machine_ran_is_written_down_by_another() {
+    let server = PostgresServer::start();
+    let (place, database) = (TempDir::new().expect("a directory"), server.create_database());
+    let (state, url) = (place.path().join("lost"), server.url(&database));
+    let stored = |id: &str| server.sql(&database, &format!("SELECT status FROM mangrove_runs.runs WHERE id = '{id}'"));
+    let is_stored = async |id: &str, status: &str| {
+        let told = async {
+            while stored(id) != status {
+                tokio::time::sleep(LEASE / 10).await;
+            }
+        };
+        tokio::time::timeout(SOON, told).await.unwrap_or_else(|_| panic!("{id} is {}, not {status}", stored(id)));
+    };
+    let lost = machine(&state, &url);
+    lost.save(&running("01")).await.expect("saved");
+    let without_history = runs(&url);
+    without_history.save(&running("02")).await.expect("saved");
+    let other = runs(&url);
+    other.save(&running("03")).await.expect("saved");
+    is_stored("01", "running").await;
+    drop((lost, without_history));
+    is_stored("01", "interrupted").await;
+    is_stored("02", "interrupted").await;
+    let shown = other.get("01").await.expect("looked").found().expect("there");
+    assert_eq!(shown.error.expect("a cause").code, Code::RUN_INTERRUPTED);
+    assert_eq!(stored("03"), "running", "its process lives");
+    // It had ended when the machine was lost.
+    local_runs(&state).save(&ended("01")).await.expect("saved");
+    machine(&state, &url).latest().await.expect("claims");
+    is_stored("01", "succeeded").await;
 }
 
 /// Whoever was stopped for so long that others took over does not begin what they began.

@@ -12,6 +12,7 @@ ALTER TABLE runs ADD COLUMN process text COLLATE "C";
 -- How often somebody let the run go on whom nobody had it for: whoever had it before does not know this number.
 ALTER TABLE runs ADD COLUMN takeovers bigint NOT NULL DEFAULT 0;
 CREATE INDEX runs_finished ON runs (finished_millis);
+CREATE INDEX runs_open ON runs (id) WHERE status IN ('pending', 'running');
 
 ALTER TABLE schedule_claims ADD COLUMN run text COLLATE "C";
 ALTER TABLE schedule_claims ADD COLUMN process text COLLATE "C";

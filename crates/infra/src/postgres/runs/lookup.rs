@@ -14,7 +14,30 @@ use crate::{
     run_records::{self, StoredHeader, StoredRecord, interrupted, parse_header},
 };
 #[cfg(feature = "sqlite")]
-use mangrove_domain::run::RunStatus;
+use mangrove_domain::{run::RunStatus, time::Timestamp};
+
+/// How a run ended, as far as it has.
+#[cfg(feature = "sqlite")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunEnd {
+    pub(crate) status: RunStatus,
+    pub(crate) finished_at: Option<Timestamp>,
+}
+
+#[cfg(feature = "sqlite")]
+impl RunEnd {
+    pub(crate) const fn of(record: &RunRecord) -> Self {
+        Self { status: record.status, finished_at: record.finished_at }
+    }
+
+    /// True of what the machine of a run knows, if the server knows only that nothing was heard of it any more. Whoever went on with
+    /// it later knows better.
+    pub(crate) fn is_known_better_than(self, there: Self) -> bool {
+        let is_later = self.finished_at > there.finished_at;
+        let says_more = self.status != RunStatus::Interrupted && self.finished_at == there.finished_at;
+        there.status == RunStatus::Interrupted && (is_later || says_more)
+    }
+}
 
 /// A record as it is stored, and whether a process that lives has its run.
 pub(super) struct Found {
@@ -112,18 +135,21 @@ impl PostgresRuns {
         Ok(found)
     }
 
-    /// Of these runs, those that are on record, and whether they go on as far as it says.
+    /// Of these runs, how those ended that are on record. A status that this version does not know is one of a run that goes on.
     #[cfg(feature = "sqlite")]
-    pub(crate) async fn open_by_id(&self, ids: &[&str]) -> Result<BTreeMap<String, bool>, RunStoreError> {
-        let rows: Vec<(String, String)> = self
+    pub(crate) async fn ends_by_id(&self, ids: &[&str]) -> Result<BTreeMap<String, RunEnd>, RunStoreError> {
+        let rows: Vec<(String, String, Option<i64>)> = self
             .read(async |mut link| {
-                let query = sqlx::query_as("SELECT id, status FROM runs WHERE id = ANY($1)").bind(ids);
+                let query = sqlx::query_as("SELECT id, status, finished_millis FROM runs WHERE id = ANY($1)").bind(ids);
                 let rows = query.fetch_all(&mut *link).await.map_err(self.failed("read"));
                 (link, rows)
             })
             .await?;
-        let is_open = |status: &str| RunStatus::parse(status).is_none_or(RunStatus::is_open);
-        Ok(rows.into_iter().map(|(id, status)| (id, is_open(&status))).collect())
+        let end = |status: &str, finished: Option<i64>| RunEnd {
+            status: RunStatus::parse(status).unwrap_or(RunStatus::Running),
+            finished_at: finished.map(Timestamp::from_millis),
+        };
+        Ok(rows.into_iter().map(|(id, status, finished)| (id, end(&status, finished))).collect())
     }
 
     pub(super) async fn headers(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunStoreError> {

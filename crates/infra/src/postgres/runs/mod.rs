@@ -5,6 +5,7 @@
 
 mod cancellations;
 mod checkouts;
+mod interruptions;
 mod leases;
 mod lookup;
 mod processes;
@@ -27,6 +28,9 @@ use mangrove_domain::{
     time::Timestamp,
 };
 use tokio::time::Instant;
+
+#[cfg(feature = "sqlite")]
+pub(crate) use lookup::RunEnd;
 
 use super::{Address, PostgresError, migrations, server::Link, setup::Layout, tables::Tables};
 use crate::{

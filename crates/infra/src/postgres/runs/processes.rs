@@ -50,11 +50,17 @@ impl PostgresRuns {
 
 /// Ends with the process, or with the last hold on the history.
 async fn go_on(inner: Weak<Inner>, pause: Duration) {
+    let mut signs = 0;
     loop {
         sleep(pause).await;
         let Some(inner) = inner.upgrade() else { return };
         if let Err(error) = inner.sign().await {
             tracing::debug!(?error, "other processes could not be told that this one lives");
+            continue;
+        }
+        signs += 1;
+        if signs % SIGNS_IN_A_LEASE == 0 {
+            inner.end_interrupted().await;
         }
     }
 }
@@ -71,6 +77,7 @@ impl Inner {
                 (link, signed)
             })
             .await?;
+        self.doubt_after_silence();
         let mut state = self.state();
         state.signed = Some(began);
         for run in retracted {
