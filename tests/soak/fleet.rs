@@ -67,8 +67,9 @@ pub(crate) fn run(random: &mut Rng, extent: Extent) -> Result<Outcome> {
     nodes[0].run(&["scan"])?.expect(&[0])?;
     let serve = |node: &Repository| Serving::start(node, &["--parallel-runs", "16"]);
     let mut daemons = nodes.iter().map(|node| serve(node).map(Some)).collect::<Result<Vec<_>>>()?;
-    // All of them have read their schedules by then.
-    std::thread::sleep(Duration::from_secs(3));
+    for daemon in daemons.iter().flatten() {
+        daemon.logged_times("scheduled", size.schedules)?;
+    }
     let begin = now_in_seconds()? + 1;
     let (start, mut harm) = (Instant::now(), Harm::default());
     let mut next_kill = size.between_kills;

@@ -62,6 +62,18 @@ impl Serving {
         bail!("the daemon never said `{message}`: {:?}", self.log()?)
     }
 
+    /// Waits until an event of the log with this message was there that often.
+    pub(crate) fn logged_times(&self, message: &str, times: usize) -> Result<()> {
+        let start = Instant::now();
+        while start.elapsed() < TIME_LIMIT {
+            if self.log()?.iter().filter(|event| event["message"] == message).count() >= times {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("the daemon never said `{message}` {times} times")
+    }
+
     /// The document at this path, which must be there.
     pub(crate) fn document(&self, path: &str) -> Result<Value> {
         let answer = Client::connect(self.address)?.get(path, None)?;

@@ -6,7 +6,7 @@ use mangrove_app::{
     scan::{Error, Observed, Report},
     service::{ServiceError, Upkeep},
 };
-use mangrove_domain::{ports::AbandonedClaim, problem::Problem, watch::FileChanges};
+use mangrove_domain::{ports::ScheduledInstant, problem::Problem, watch::FileChanges};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -31,12 +31,21 @@ pub(crate) enum Event {
     ScheduledRunStarted(FireNumber, String),
     /// A run that a schedule started, or should have, came to this end.
     ScheduledRunEnded(FireNumber, FireOutcome),
-    /// Other daemons claimed these instants and did not begin their runs.
-    ClaimsAbandoned(Vec<AbandonedClaim>),
+    /// A look at what other daemons claimed ended with this.
+    LookedAtClaims(ClaimsFound),
     /// Upkeep ended after this time.
     KeptUp(Box<Upkeep>, Duration),
     /// Somebody wants something.
     Request(Request),
+}
+
+/// What other daemons claimed.
+#[derive(Debug)]
+pub(crate) enum ClaimsFound {
+    /// They did not begin the runs of these instants.
+    Abandoned(Vec<ScheduledInstant>),
+    /// They have these instants, whose runs wait here.
+    Taken(Vec<ScheduledInstant>),
 }
 
 /// What somebody wants of a daemon.

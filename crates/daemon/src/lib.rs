@@ -6,9 +6,9 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-mod abandoned_claims;
 mod answering;
 mod checkouts;
+mod claims;
 mod control;
 mod daemon;
 mod debounce;

@@ -135,7 +135,7 @@ impl Owner {
         loop {
             self.begin_look();
             if !self.is_stopping() && !self.is_repository_gone {
-                self.scheduled.look_for_abandoned(Instant::now());
+                self.scheduled.look_at_claims(Instant::now());
                 self.scheduled.start_due();
             }
             status::note_scheduled(&self.parts.status, self.scheduled.load(), self.scheduled.next_due());
@@ -171,7 +171,7 @@ impl Owner {
             Event::SchedulesRead(read) => self.schedules_read(*read),
             Event::ScheduledRunStarted(number, run) => self.scheduled.started(number, &run),
             Event::ScheduledRunEnded(number, outcome) => self.scheduled.ended(number, outcome),
-            Event::ClaimsAbandoned(claims) => self.scheduled.take_over(&claims, Instant::now()),
+            Event::LookedAtClaims(found) => self.scheduled.looked_at_claims(&found, Instant::now()),
             Event::KeptUp(upkeep, duration) => self.kept_up(&upkeep, duration),
             Event::Request(request) => self.requested(request).await,
         }

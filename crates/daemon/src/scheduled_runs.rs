@@ -13,7 +13,7 @@ use mangrove_app::{
 use mangrove_documents::{EventDocument, enabling_hint};
 use mangrove_domain::{
     failure::Fault,
-    ports::{AbandonedClaim, ClaimAnswer, GivenUp, ScheduleClaim},
+    ports::{ClaimAnswer, GivenUp, ScheduleClaim},
     problem::{Code, Problem},
     time::Timestamp,
     workflow::{Overlap, Workflow},
@@ -21,8 +21,8 @@ use mangrove_domain::{
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    abandoned_claims::AbandonedClaims,
-    event::Event,
+    claims::{self, Looks},
+    event::{ClaimsFound, Event},
     http::EventLog,
     kept_texts::KeptTexts,
     log,
@@ -51,7 +51,8 @@ pub(crate) struct ScheduledRuns {
     events: Arc<EventLog>,
     /// Names this process among those that share a state directory.
     holder: Arc<str>,
-    abandoned: AbandonedClaims,
+    abandoned: Looks,
+    taken: Looks,
 }
 
 impl ScheduledRuns {
@@ -62,8 +63,21 @@ impl ScheduledRuns {
         let scheduler = Scheduler::new(limits, entropy);
         let (last_good, broken, not_enabled) = (HashMap::new(), BTreeMap::new(), Vec::new());
         let kept_texts = KeptTexts::new(service.clone());
-        let abandoned = AbandonedClaims::new(Instant::now());
-        Self { service, sender, scheduler, last_good, broken, not_enabled, kept_texts, events, holder, abandoned }
+        let now = Instant::now();
+        let (abandoned, taken) = (Looks::for_abandoned(now), Looks::for_taken(now));
+        Self {
+            service,
+            sender,
+            scheduler,
+            last_good,
+            broken,
+            not_enabled,
+            kept_texts,
+            events,
+            holder,
+            abandoned,
+            taken,
+        }
     }
 
     /// Goes by these schedules from now on.
@@ -140,18 +154,31 @@ impl ScheduledRuns {
         self.tell();
     }
 
-    /// Looks for what other daemons claimed and did not begin, if it is time for that.
-    pub(crate) fn look_for_abandoned(&mut self, now: Instant) {
-        if !self.last_good.is_empty() {
-            self.abandoned.look(now, &self.service, &self.sender);
+    /// Looks at what other daemons have claimed, if it is time for that.
+    pub(crate) fn look_at_claims(&mut self, now: Instant) {
+        let Ok(leases) = self.service.leases() else { return };
+        if !self.last_good.is_empty() && self.abandoned.begin(now) {
+            claims::look_for_abandoned(Arc::clone(leases), self.service.clock().now(), self.sender.clone());
+        }
+        if self.scheduler.load().waiting > 0 && self.taken.begin(now) {
+            let waiting = self.scheduler.waiting().take(claims::MOST_ASKED).collect();
+            claims::look_for_taken(Arc::clone(leases), waiting, self.sender.clone());
         }
     }
 
-    /// Starts what such a look has found, as soon as it may.
-    pub(crate) fn take_over(&mut self, abandoned: &[AbandonedClaim], now: Instant) {
-        self.abandoned.ended(now);
-        for claim in abandoned {
-            self.scheduler.take_over(&claim.workflow, claim.instant);
+    /// Starts what others did not begin, as soon as it may, and leaves to them what they have.
+    pub(crate) fn looked_at_claims(&mut self, found: &ClaimsFound, now: Instant) {
+        match found {
+            ClaimsFound::Abandoned(instants) => {
+                self.abandoned.ended(now);
+                for instant in instants {
+                    self.scheduler.take_over(&instant.workflow, instant.instant);
+                }
+            }
+            ClaimsFound::Taken(instants) => {
+                self.taken.ended(now);
+                self.scheduler.leave_to_others(instants);
+            }
         }
         self.tell();
     }

@@ -18,8 +18,8 @@ use mangrove_domain::{
     checkout::{Checkout, NodeCheckout},
     failure::{FailureClass, Fault},
     ports::{
-        AbandonedClaim, CancellationRequest, Checkouts, CheckoutsError, ClaimAnswer, GivenUp, LeaseError, RunFilter,
-        RunStore, RunStoreError, ScheduleClaim, ScheduleLeases,
+        CancellationRequest, Checkouts, CheckoutsError, ClaimAnswer, GivenUp, LeaseError, RunFilter, RunStore,
+        RunStoreError, ScheduleClaim, ScheduleLeases, ScheduledInstant,
     },
     problem::Code,
     run::{RunHeader, RunLookup, RunRecord},
@@ -433,8 +433,12 @@ impl ScheduleLeases for SharedRuns {
         self.0.shared.claim(claim).await
     }
 
-    async fn abandoned(&self, since: Timestamp) -> Result<Vec<AbandonedClaim>, LeaseError> {
+    async fn abandoned(&self, since: Timestamp) -> Result<Vec<ScheduledInstant>, LeaseError> {
         self.0.shared.abandoned(since).await
+    }
+
+    async fn taken(&self, instants: &[ScheduledInstant]) -> Result<Vec<ScheduledInstant>, LeaseError> {
+        self.0.shared.taken(instants).await
     }
 
     async fn give_up(&self, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), LeaseError> {

@@ -1,11 +1,11 @@
 //! Which runs are under way and which wait, by workflow.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
-use mangrove_domain::{time::Timestamp, workflow::Overlap};
+use mangrove_domain::{ports::ScheduledInstant, time::Timestamp, workflow::Overlap};
 
 use super::definition::{Fire, FireNumber, LeftOutReason};
 use crate::queue_load::QueueLoad;
@@ -154,6 +154,22 @@ impl Queue {
             count.waiting = 0;
         }
         self.forget(workflow);
+    }
+
+    /// Takes out what waits for these instants; gives it in its order.
+    pub(super) fn remove_instants(&mut self, instants: &[ScheduledInstant]) -> Vec<Fire> {
+        let instants: HashSet<(&str, Timestamp)> =
+            instants.iter().map(|instant| (instant.workflow.as_str(), instant.instant)).collect();
+        let is_among = |fire: &Fire| instants.contains(&(&*fire.workflow, fire.due));
+        let removed: Vec<Fire> = self.waiting().filter(|fire| is_among(fire)).cloned().collect();
+        for fire in &removed {
+            self.waiting.remove(&fire.number);
+            if let Some(count) = self.counts.get_mut(&fire.workflow) {
+                count.waiting = count.waiting.saturating_sub(1);
+            }
+            self.forget(&fire.workflow);
+        }
+        removed
     }
 
     fn forget(&mut self, workflow: &Arc<str>) {

@@ -8,7 +8,12 @@ use std::{
 };
 
 use mangrove_app::workflow::LibrarySchedules;
-use mangrove_domain::{ports::Entropy, problem::Problem, time::Timestamp, workflow::Overlap};
+use mangrove_domain::{
+    ports::{Entropy, ScheduledInstant},
+    problem::Problem,
+    time::Timestamp,
+    workflow::Overlap,
+};
 
 use super::{
     definition::{Fire, FireNumber, FireOutcome, Happening, Last, LeftOutReason, Schedule, What},
@@ -275,6 +280,18 @@ impl Scheduler {
         }
     }
 
+    /// What waits for its turn, the next one first.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = ScheduledInstant> {
+        self.queue.waiting().map(|fire| ScheduledInstant { instant: fire.due, workflow: fire.workflow.to_string() })
+    }
+
+    /// Lets nothing wait any more for these instants, which other daemons have.
+    pub fn leave_to_others(&mut self, taken: &[ScheduledInstant]) {
+        for fire in self.queue.remove_instants(taken) {
+            self.end(fire.workflow, fire.name, Last { due: fire.due, run: None, outcome: FireOutcome::Elsewhere });
+        }
+    }
+
     fn set_back(&mut self, now: Timestamp) {
         let ids: Vec<Arc<str>> = self.entries.keys().cloned().collect();
         for id in ids {
@@ -313,15 +330,16 @@ impl Scheduler {
             self.happened.push(Happening { workflow, name, due, what });
             return;
         }
-        self.happened.push(Happening {
-            workflow: Arc::clone(&running.workflow),
-            name: running.name.clone(),
-            due: Some(running.due),
-            what: What::Ended(running.run.clone(), outcome.clone()),
-        });
-        if let Some(entry) = self.entries.get_mut(&running.workflow) {
-            entry.last = Some(Last { due: running.due, run: running.run, outcome });
+        self.end(running.workflow, running.name, Last { due: running.due, run: running.run, outcome });
+    }
+
+    fn end(&mut self, workflow: Arc<str>, name: String, last: Last) {
+        let what = What::Ended(last.run.clone(), last.outcome.clone());
+        let due = Some(last.due);
+        if let Some(entry) = self.entries.get_mut(&workflow) {
+            entry.last = Some(last);
         }
+        self.happened.push(Happening { workflow, name, due, what });
     }
 
     /// How many runs go on and wait.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use mangrove_domain::{
-    ports::{Calendar as _, Entropy},
+    ports::{Calendar as _, Entropy, ScheduledInstant},
     problem::{Code, Problem},
     run::RunStatus,
     source::Origin,
@@ -484,4 +484,35 @@ fn wild_randomness_and_moments_do_no_harm() {
             scheduler.advance(Timestamp::from_millis(millis));
         }
     }
+}
+
+/// A daemon that has more to do than it can leaves to others what they have begun: nothing is left out that nobody runs (fault 38).
+#[test]
+fn what_others_have_waits_no_more() {
+    let every_second = |name| Schedule { overlap: Overlap::Allow, ..schedule(name, "every 1s") };
+    let limits = Limits { running: 2, waiting_of_one: 2 };
+    let mut scheduler = scheduler(limits, vec![every_second("a"), every_second("b")], at(0));
+    let first = scheduler.advance(at(1));
+    assert_eq!(first.iter().map(named).collect::<Vec<_>>(), [("a".to_owned(), 1), ("b".to_owned(), 1)]);
+    for second in [2, 3] {
+        assert_eq!(fires(&mut scheduler, second), [], "both places are taken");
+    }
+    let instant = |name: &str, second| ScheduledInstant { instant: at(second), workflow: format!("id of {name}") };
+    let waiting: Vec<ScheduledInstant> = scheduler.waiting().collect();
+    assert_eq!(waiting, [instant("a", 2), instant("b", 2), instant("a", 3), instant("b", 3)]);
+    let _ = scheduler.take_happenings();
+    scheduler.leave_to_others(&[instant("a", 2), instant("a", 1), instant("b", 3)]);
+    let told: Vec<(String, Option<Timestamp>, What)> = scheduler
+        .take_happenings()
+        .into_iter()
+        .map(|happening| (happening.name, happening.due, happening.what))
+        .collect();
+    let elsewhere = |name: &str, second| (name.to_owned(), Some(at(second)), What::Ended(None, FireOutcome::Elsewhere));
+    assert_eq!(told, [elsewhere("a", 2), elsewhere("b", 3)], "what goes on is not touched");
+    assert_eq!(fires(&mut scheduler, 4), [], "there is room for what comes now");
+    end(&mut scheduler, &first[0]);
+    end(&mut scheduler, &first[1]);
+    let (now, later) = (fires(&mut scheduler, 4), scheduler.waiting().collect::<Vec<_>>());
+    assert_eq!(now, [("b".to_owned(), 2), ("a".to_owned(), 3)]);
+    assert_eq!(later, [instant("a", 4), instant("b", 4)]);
 }

@@ -83,7 +83,7 @@ pub use progress::{AttemptTimes, Event, Phase, Progress};
 pub use pulled_extensions::{LockfileText, Placement, PulledExtensions, PulledFiles, Removal, Update, UpdateError};
 pub use repository_files::{FileList, FileReading, FileStamp, FilesError, KnownFile, RepositoryFiles};
 pub use run_store::{CancellationRequest, RunError as RunStoreError, RunFilter, RunPlace, RunStore};
-pub use schedule_leases::{AbandonedClaim, ClaimAnswer, GivenUp, LeaseError, ScheduleClaim, ScheduleLeases};
+pub use schedule_leases::{ClaimAnswer, GivenUp, LeaseError, ScheduleClaim, ScheduleLeases, ScheduledInstant};
 pub use schema_validator::{SchemaError, SchemaValidator};
 pub use seals::Seals;
 pub use service_manager::{NoServiceManager, ServiceManager};

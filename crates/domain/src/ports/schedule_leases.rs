@@ -19,7 +19,11 @@ pub trait ScheduleLeases: Send + Sync {
 
     /// The claims for instants at or after `since` whose holders have ended, or have said that they did not begin, without a run
     /// on record: whoever asks for one of them gets it. The earliest comes first, at most a thousand.
-    async fn abandoned(&self, since: Timestamp) -> Result<Vec<AbandonedClaim>, LeaseError>;
+    async fn abandoned(&self, since: Timestamp) -> Result<Vec<ScheduledInstant>, LeaseError>;
+
+    /// Those of these instants that no other holder gets any more, as far as is known now: somebody who lives has them, or their
+    /// runs have begun or will never begin. In any order.
+    async fn taken(&self, instants: &[ScheduledInstant]) -> Result<Vec<ScheduledInstant>, LeaseError>;
 
     /// Says that the run of this claim will not begin, if this holder still has it.
     async fn give_up(&self, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), LeaseError>;
@@ -69,10 +73,10 @@ pub enum GivenUp {
     ForGood,
 }
 
-/// An instant of a schedule that was claimed and got no run.
+/// An instant of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AbandonedClaim {
-    /// The instant of the schedule.
+pub struct ScheduledInstant {
+    /// When it is.
     pub instant: Timestamp,
     /// The identifier of the workflow.
     pub workflow: String,

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use mangrove_domain::{
     ports::{
-        AbandonedClaim, CancellationRequest, ClaimAnswer, GivenUp, LeaseError, RunFilter, RunStore, RunStoreError,
-        ScheduleClaim, ScheduleLeases,
+        CancellationRequest, ClaimAnswer, GivenUp, LeaseError, RunFilter, RunStore, RunStoreError, ScheduleClaim,
+        ScheduleLeases, ScheduledInstant,
     },
     run::{RunHeader, RunLookup, RunRecord},
     time::Timestamp,
@@ -115,8 +115,12 @@ impl ScheduleLeases for DeferredRuns {
         self.leases().await?.claim(claim).await
     }
 
-    async fn abandoned(&self, since: Timestamp) -> Result<Vec<AbandonedClaim>, LeaseError> {
+    async fn abandoned(&self, since: Timestamp) -> Result<Vec<ScheduledInstant>, LeaseError> {
         self.leases().await?.abandoned(since).await
+    }
+
+    async fn taken(&self, instants: &[ScheduledInstant]) -> Result<Vec<ScheduledInstant>, LeaseError> {
+        self.leases().await?.taken(instants).await
     }
 
     async fn give_up(&self, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), LeaseError> {

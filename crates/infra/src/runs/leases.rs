@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    ports::{AbandonedClaim, ClaimAnswer, GivenUp, LeaseError, ScheduleClaim, ScheduleLeases},
+    ports::{ClaimAnswer, GivenUp, LeaseError, ScheduleClaim, ScheduleLeases, ScheduledInstant},
     time::Timestamp,
 };
 use sqlx::SqliteConnection;
@@ -23,7 +23,9 @@ impl SqliteRuns {
     async fn write_claim(&self, claim: &ScheduleClaim) -> Result<ClaimAnswer, SqliteError> {
         let failed = |error| self.database.error("write", &error);
         let mut transaction = self.database.begin_write().await?;
-        if let Some((holder, run, is_recorded)) = held(&mut transaction, claim).await.map_err(failed)? {
+        if let Some((holder, run, is_recorded)) =
+            held(&mut transaction, &claim.workflow, claim.instant).await.map_err(failed)?
+        {
             let is_ours = holder == claim.holder;
             if is_ours && run.as_ref() == Some(&claim.run) {
                 return Ok(ClaimAnswer::Given);
@@ -70,7 +72,7 @@ impl SqliteRuns {
         Ok(others.iter().any(goes_on))
     }
 
-    async fn read_abandoned(&self, since: Timestamp) -> Result<Vec<AbandonedClaim>, SqliteError> {
+    async fn read_abandoned(&self, since: Timestamp) -> Result<Vec<ScheduledInstant>, SqliteError> {
         let Some(readers) = self.database.readers() else { return Ok(Vec::new()) };
         let open: Vec<(i64, String, String)> = sqlx::query_as(
             "SELECT instant_millis, workflow, holder FROM schedule_claims \
@@ -82,8 +84,25 @@ impl SqliteRuns {
         .await
         .map_err(|error| self.database.error("read", &error))?;
         let is_abandoned = |(_, _, holder): &(i64, String, String)| !self.running.is_alive(holder);
-        let given = |(instant, workflow, _)| AbandonedClaim { instant: Timestamp::from_millis(instant), workflow };
+        let given = |(instant, workflow, _)| ScheduledInstant { instant: Timestamp::from_millis(instant), workflow };
         Ok(open.into_iter().filter(is_abandoned).take(GIVEN_AT_ONCE).map(given).collect())
+    }
+
+    async fn read_taken(&self, instants: &[ScheduledInstant]) -> Result<Vec<ScheduledInstant>, SqliteError> {
+        let Some(readers) = self.database.readers() else { return Ok(Vec::new()) };
+        let failed = |error| self.database.error("read", &error);
+        // What all of them look like at one moment.
+        let mut transaction = readers.begin().await.map_err(failed)?;
+        let mut taken = Vec::new();
+        for instant in instants {
+            let held = held(&mut transaction, &instant.workflow, instant.instant).await.map_err(failed)?;
+            let is_taken =
+                |(holder, run, is_recorded): Held| run.is_none() || is_recorded || self.running.is_alive(&holder);
+            if held.is_some_and(is_taken) {
+                taken.push(instant.clone());
+            }
+        }
+        Ok(taken)
     }
 
     async fn write_given_up(&self, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), SqliteError> {
@@ -133,13 +152,17 @@ impl SqliteRuns {
     }
 }
 
-async fn held(connection: &mut SqliteConnection, claim: &ScheduleClaim) -> Result<Option<Held>, sqlx::Error> {
+async fn held(
+    connection: &mut SqliteConnection,
+    workflow: &str,
+    instant: Timestamp,
+) -> Result<Option<Held>, sqlx::Error> {
     sqlx::query_as(
         "SELECT holder, run, EXISTS (SELECT 1 FROM runs WHERE runs.id = schedule_claims.run) FROM schedule_claims \
          WHERE workflow = ?1 AND instant_millis = ?2",
     )
-    .bind(&claim.workflow)
-    .bind(claim.instant.as_millis())
+    .bind(workflow)
+    .bind(instant.as_millis())
     .fetch_optional(connection)
     .await
 }
@@ -158,8 +181,13 @@ impl ScheduleLeases for SqliteRuns {
         written.map_err(|cause| LeaseError { operation: "write", fault: cause.into_fault() })
     }
 
-    async fn abandoned(&self, since: Timestamp) -> Result<Vec<AbandonedClaim>, LeaseError> {
+    async fn abandoned(&self, since: Timestamp) -> Result<Vec<ScheduledInstant>, LeaseError> {
         let found = self.database.retry_while_busy(|| self.read_abandoned(since)).await;
+        found.map_err(|cause| LeaseError { operation: "read", fault: cause.into_fault() })
+    }
+
+    async fn taken(&self, instants: &[ScheduledInstant]) -> Result<Vec<ScheduledInstant>, LeaseError> {
+        let found = self.database.retry_while_busy(|| self.read_taken(instants)).await;
         found.map_err(|cause| LeaseError { operation: "read", fault: cause.into_fault() })
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mangrove_domain::{
-    ports::{ClaimAnswer, GivenUp, ScheduleClaim, ScheduleLeases},
+    ports::{ClaimAnswer, GivenUp, ScheduleClaim, ScheduleLeases, ScheduledInstant},
     time::Timestamp,
 };
 
@@ -100,6 +100,17 @@ pub(super) async fn abandoned(leases: &impl ScheduleLeases, since: i64) -> Vec<(
     abandoned.into_iter().map(|claim| (claim.workflow, claim.instant.as_millis())).collect()
 }
 
+/// Those of these instants of the workflow `w` that nobody else gets.
+pub(super) async fn taken(leases: &impl ScheduleLeases, instants: &[i64]) -> Vec<i64> {
+    let asked =
+        |instant: &i64| ScheduledInstant { instant: Timestamp::from_millis(*instant), workflow: "w".to_owned() };
+    let asked: Vec<ScheduledInstant> = instants.iter().map(asked).collect();
+    let taken = leases.taken(&asked).await.expect("leases");
+    let mut taken: Vec<i64> = taken.into_iter().map(|instant| instant.instant.as_millis()).collect();
+    taken.sort_unstable();
+    taken
+}
+
 async fn gives_what_was_given_up_to_others(leases: impl ScheduleLeases) {
     for instant in [1_000, 2_000, 3_000] {
         assert!(ask(&leases, "w", instant, "one").await);
@@ -112,6 +123,7 @@ async fn gives_what_was_given_up_to_others(leases: impl ScheduleLeases) {
     }
     assert_eq!(abandoned(&leases, 0).await, [("w".to_owned(), 1_000), ("w".to_owned(), 2_000)]);
     assert_eq!(abandoned(&leases, 1_001).await, [("w".to_owned(), 2_000)]);
+    assert_eq!(taken(&leases, &[1_000, 2_000, 3_000, 4_000]).await, [3_000], "the others may be claimed");
     assert!(ask(&leases, "w", 1_000, "two").await);
     assert!(!ask(&leases, "w", 1_000, "three").await, "one takes it over");
     assert!(!ask(&leases, "w", 1_000, "one").await, "it has given it up");
@@ -124,6 +136,7 @@ async fn gives_nobody_what_was_given_up_for_good(leases: impl ScheduleLeases) {
     leases.give_up(&claim("w", 1_000, "one"), GivenUp::ForGood).await.expect("leases");
     assert_eq!(abandoned(&leases, 0).await, []);
     assert!(!ask(&leases, "w", 1_000, "two").await);
+    assert_eq!(taken(&leases, &[1_000]).await, [1_000]);
 }
 
 /// A holder that did not hear the answer, and asks for another run, gets it: the first one will not begin.

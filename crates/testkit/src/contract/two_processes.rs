@@ -8,7 +8,10 @@ use mangrove_domain::{
     time::Timestamp,
 };
 
-use super::{run_store::full_record, schedule_leases::abandoned};
+use super::{
+    run_store::full_record,
+    schedule_leases::{abandoned, taken},
+};
 
 /// Runs every case on two histories of two processes over one fresh store. Dropping one ends its process, as far as the other can
 /// see after `until_gone`.
@@ -63,10 +66,12 @@ async fn takes_over_what_did_not_begin<S: RunStore + ScheduleLeases>((one, two):
     assert_eq!(ask(&one, claim(1_000, "one")).await, ClaimAnswer::Given);
     assert_eq!(ask(&two, claim(1_000, "two")).await, ClaimAnswer::Elsewhere);
     assert_eq!(abandoned(&two, 0).await, [], "its holder lives");
+    assert_eq!(taken(&two, &[1_000, 2_000]).await, [1_000]);
     drop(one);
     tokio::time::sleep(until_gone).await;
     assert_eq!(abandoned(&two, 0).await, [("w".to_owned(), 1_000)]);
     assert_eq!(abandoned(&two, 1_001).await, []);
+    assert!(taken(&two, &[1_000]).await.is_empty(), "anybody may have it now");
     assert_eq!(ask(&two, claim(1_000, "two")).await, ClaimAnswer::Given);
     assert_eq!(ask(&two, claim(1_000, "three")).await, ClaimAnswer::Elsewhere);
     assert_eq!(abandoned(&two, 0).await, []);
@@ -87,6 +92,7 @@ async fn leaves_alone_what_has_begun<S: RunStore + ScheduleLeases>((one, two): (
     assert_eq!(status("one-1000").await, RunStatus::Interrupted);
     assert_eq!(status("one-2000").await, RunStatus::Succeeded);
     assert_eq!(abandoned(&two, 0).await, [], "their runs are on record");
+    assert_eq!(taken(&two, &[1_000, 2_000]).await, [1_000, 2_000], "they have begun");
     for instant in [1_000, 2_000] {
         assert_eq!(ask(&two, claim(instant, "two")).await, ClaimAnswer::Elsewhere);
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    ports::{AbandonedClaim, ClaimAnswer, GivenUp, LeaseError, ScheduleClaim, ScheduleLeases},
+    ports::{ClaimAnswer, GivenUp, LeaseError, ScheduleClaim, ScheduleLeases, ScheduledInstant},
     time::Timestamp,
 };
 
@@ -37,15 +37,24 @@ impl ScheduleLeases for MemoryLeases {
         Ok(if kept.claim.holder == claim.holder { ClaimAnswer::Given } else { ClaimAnswer::Elsewhere })
     }
 
-    async fn abandoned(&self, since: Timestamp) -> Result<Vec<AbandonedClaim>, LeaseError> {
+    async fn abandoned(&self, since: Timestamp) -> Result<Vec<ScheduledInstant>, LeaseError> {
         let claims = lock(&self.0);
         let given_up = claims.values().filter(|claim| claim.given_up == Some(GivenUp::ForOthers));
-        let mut abandoned: Vec<AbandonedClaim> = given_up
-            .map(|Claim { claim, .. }| AbandonedClaim { instant: claim.instant, workflow: claim.workflow.clone() })
+        let mut abandoned: Vec<ScheduledInstant> = given_up
+            .map(|Claim { claim, .. }| ScheduledInstant { instant: claim.instant, workflow: claim.workflow.clone() })
             .filter(|claim| claim.instant >= since)
             .collect();
         abandoned.sort_unstable();
         Ok(abandoned)
+    }
+
+    async fn taken(&self, instants: &[ScheduledInstant]) -> Result<Vec<ScheduledInstant>, LeaseError> {
+        let claims = lock(&self.0);
+        let is_taken = |instant: &&ScheduledInstant| {
+            let kept = claims.get(&(instant.workflow.clone(), instant.instant));
+            kept.is_some_and(|kept| kept.given_up != Some(GivenUp::ForOthers))
+        };
+        Ok(instants.iter().filter(is_taken).cloned().collect())
     }
 
     async fn give_up(&self, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), LeaseError> {

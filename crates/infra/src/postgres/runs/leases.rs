@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use mangrove_domain::{
-    ports::{AbandonedClaim, ClaimAnswer, GivenUp, LeaseError, RunStoreError, ScheduleClaim, ScheduleLeases},
+    ports::{ClaimAnswer, GivenUp, LeaseError, RunStoreError, ScheduleClaim, ScheduleLeases, ScheduledInstant},
     time::Timestamp,
 };
 use sqlx::{Connection as _, PgConnection};
@@ -108,6 +108,33 @@ impl PostgresRuns {
         .fetch_all(connection)
         .await
     }
+
+    async fn read_taken(
+        &self,
+        connection: &mut PgConnection,
+        instants: &[ScheduledInstant],
+    ) -> Result<Vec<(i64, String)>, sqlx::Error> {
+        let workflows: Vec<_> = instants.iter().map(|instant| text::storable(&instant.workflow)).collect();
+        let times: Vec<i64> = instants.iter().map(|instant| instant.instant.as_millis()).collect();
+        sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT instant_millis, workflow FROM schedule_claims \
+             JOIN unnest($2::text[], $3::bigint[]) AS asked (asked_workflow, asked_millis) \
+             ON workflow = asked_workflow AND instant_millis = asked_millis WHERE NOT ({IS_ABANDONED})"
+        )))
+        .bind(self.0.lease.as_secs_f64())
+        .bind(workflows)
+        .bind(times)
+        .fetch_all(connection)
+        .await
+    }
+}
+
+fn instants(found: Vec<(i64, String)>) -> Vec<ScheduledInstant> {
+    let given = |(instant, workflow): (i64, String)| ScheduledInstant {
+        instant: Timestamp::from_millis(instant),
+        workflow: text::stored(&workflow).into_owned(),
+    };
+    found.into_iter().map(given).collect()
 }
 
 async fn give_up(connection: &mut PgConnection, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), sqlx::Error> {
@@ -159,17 +186,20 @@ impl ScheduleLeases for PostgresRuns {
         answered.map_err(|cause| LeaseError { operation: "write", fault: cause.into_fault() })
     }
 
-    async fn abandoned(&self, since: Timestamp) -> Result<Vec<AbandonedClaim>, LeaseError> {
+    async fn abandoned(&self, since: Timestamp) -> Result<Vec<ScheduledInstant>, LeaseError> {
         let found = self.0.tables.run("read", async |mut link| {
             let found = self.read_abandoned(&mut link, since).await.map_err(self.failed("read"));
             (link, found)
         });
-        let found = found.await.map_err(|cause| LeaseError { operation: "read", fault: cause.into_fault() })?;
-        let given = |(instant, workflow): (i64, String)| AbandonedClaim {
-            instant: Timestamp::from_millis(instant),
-            workflow: text::stored(&workflow).into_owned(),
-        };
-        Ok(found.into_iter().map(given).collect())
+        found.await.map(instants).map_err(|cause| LeaseError { operation: "read", fault: cause.into_fault() })
+    }
+
+    async fn taken(&self, asked: &[ScheduledInstant]) -> Result<Vec<ScheduledInstant>, LeaseError> {
+        let found = self.0.tables.run("read", async |mut link| {
+            let found = self.read_taken(&mut link, asked).await.map_err(self.failed("read"));
+            (link, found)
+        });
+        found.await.map(instants).map_err(|cause| LeaseError { operation: "read", fault: cause.into_fault() })
     }
 
     async fn give_up(&self, claim: &ScheduleClaim, given_up: GivenUp) -> Result<(), LeaseError> {
