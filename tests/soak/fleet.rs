@@ -17,6 +17,10 @@ const DAEMONS: usize = 3;
 /// Longer than a lease and the look for what its holder did not begin.
 const SETTLES_WITHIN: Duration = Duration::from_mins(1);
 
+/// The workflow whose runs never overlap.
+const APART: &str = "apart";
+const APART_NUMBER: usize = 999_999;
+
 /// How long runs that begin with a second go on, about.
 const BUSY_IN_A_SECOND: Duration = Duration::from_millis(250);
 
@@ -60,15 +64,22 @@ pub(crate) fn run(random: &mut Rng, extent: Extent) -> Result<Outcome> {
         node.set_environment("MANGROVE_CATALOG", server.url(&database));
         for number in 0..size.schedules {
             let file = effects.path().join(number.to_string());
-            node.write(&format!("workflows/tick-{number}.yaml"), &workflow(number, &file.display().to_string()))?;
+            let run = format!("echo x >> {}", file.display());
+            node.write(
+                &format!("workflows/tick-{number}.yaml"),
+                &workflow(number, &format!("tick-{number}"), "allow", &run),
+            )?;
         }
+        let file = effects.path().join(APART);
+        let run = format!("echo begins >> {0}; sleep 1.4; echo ends >> {0}", file.display());
+        node.write("workflows/apart.yaml", &workflow(APART_NUMBER, APART, "skip", &run))?;
         nodes.push(node);
     }
     nodes[0].run(&["scan"])?.expect(&[0])?;
     let serve = |node: &Repository| Serving::start(node, &["--parallel-runs", "16"]);
     let mut daemons = nodes.iter().map(|node| serve(node).map(Some)).collect::<Result<Vec<_>>>()?;
     for daemon in daemons.iter().flatten() {
-        daemon.logged_times("scheduled", size.schedules)?;
+        daemon.logged_times("scheduled", size.schedules + 1)?;
     }
     let begin = now_in_seconds()? + 1;
     let (start, mut harm) = (Instant::now(), Harm::default());
@@ -121,12 +132,13 @@ pub(crate) fn run(random: &mut Rng, extent: Extent) -> Result<Outcome> {
         daemon.stop()?.expect(&[0])?;
     }
     let executed = executed(effects.path(), size.schedules)?;
+    let apart = apart(&effects.path().join(APART), &server, &database)?;
     let runs: usize =
-        server.sql(&database, "SELECT count(*) FROM mangrove_runs.runs WHERE trigger_name = 'schedule'").parse()?;
+        server.sql(&database, "SELECT count(*) FROM mangrove_runs.runs WHERE name LIKE 'tick-%'").parse()?;
     ensure!(executed <= runs, "{executed} runs left a trace, and only {runs} are on record");
     ensure!(executed >= counted.succeeded, "{} runs succeeded, and only {executed} left a trace", counted.succeeded);
     Ok(Outcome::Held(format!(
-        "{} schedules for {} s on {DAEMONS} daemons; {} kills, {} standstills, {} restarts of the database; {} instants, each with one run, {} interrupted",
+        "{} schedules for {} s on {DAEMONS} daemons; {} kills, {} standstills, {} restarts of the database; {} instants, each with one run, {} interrupted; {apart} runs one after the other",
         size.schedules,
         end - begin,
         harm.kills,
@@ -137,16 +149,16 @@ pub(crate) fn run(random: &mut Rng, extent: Extent) -> Result<Outcome> {
     )))
 }
 
-fn workflow(number: usize, file: &str) -> String {
+fn workflow(number: usize, name: &str, overlap: &str, run: &str) -> String {
     format!(
         "id: 00000000-0000-4000-8000-{number:012}
-name: tick-{number}
-trigger: {{ schedule: '* * * * * *', overlap: allow }}
+name: {name}
+trigger: {{ schedule: '* * * * * *', overlap: {overlap} }}
 jobs:
   - name: only
     steps:
       - name: tick
-        task: {{ type: model_method, modelType: command/shell, modelName: tick-{number}, methodName: execute, inputs: {{ run: 'echo x >> {file}' }} }}
+        task: {{ type: model_method, modelType: command/shell, modelName: {name}, methodName: execute, inputs: {{ run: '{run}' }} }}
 "
     )
 }
@@ -196,11 +208,11 @@ fn count(
     // The daemons go on: all counts are of one moment.
     let counts = server.sql(
         database,
-        "SELECT (SELECT count(*) FROM mangrove_runs.schedule_claims WHERE is_begun) || ' ' || count(*) || ' ' || \
+        "SELECT (SELECT count(*) FROM mangrove_runs.schedule_claims WHERE is_begun AND workflow NOT LIKE '%-000000999999') || ' ' || count(*) || ' ' || \
          count(*) FILTER (WHERE status = 'succeeded') || ' ' || count(*) FILTER (WHERE status = 'interrupted') || ' ' || \
          count(*) FILTER (WHERE status IN ('pending', 'running') AND started_millis < extract(epoch FROM now()) * 1000 - 5000) || ' ' || \
          count(*) FILTER (WHERE status IN ('pending', 'running')) \
-         FROM mangrove_runs.runs WHERE trigger_name = 'schedule'",
+         FROM mangrove_runs.runs WHERE name LIKE 'tick-%'",
     );
     let counts = counts.split(' ').map(str::parse).collect::<Result<Vec<usize>, _>>()?;
     let [claimed, runs, succeeded, interrupted, stuck, open] = counts[..] else { bail!("no counts") };
@@ -230,4 +242,20 @@ fn executed(directory: &std::path::Path, schedules: usize) -> Result<usize> {
         lines += fs::read_to_string(directory.join(number.to_string()))?.lines().count();
     }
     Ok(lines)
+}
+
+/// Counts the runs of the workflow whose runs never overlap. Whoever killed one of them let it end nowhere.
+fn apart(file: &std::path::Path, server: &PostgresServer, database: &str) -> Result<usize> {
+    let text = fs::read_to_string(file)?;
+    let lines: Vec<&str> = text.lines().collect();
+    let ends = lines.iter().filter(|line| **line == "ends").count();
+    for (before, line) in lines.iter().zip(&lines[1..]) {
+        ensure!(*line == "begins" || *before == "begins", "two runs of `{APART}` went on at once: {lines:?}");
+    }
+    let statuses = server.sql(database, &format!("SELECT status FROM mangrove_runs.runs WHERE name = '{APART}'"));
+    let interrupted = statuses.lines().filter(|status| *status == "interrupted").count();
+    let unended = lines.len() - 2 * ends;
+    ensure!(unended <= interrupted, "{unended} runs of `{APART}` have no end, and {interrupted} were interrupted");
+    ensure!(ends > 0, "`{APART}` never ran: {statuses}");
+    Ok(ends)
 }
