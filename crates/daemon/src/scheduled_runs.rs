@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
-    time::Duration,
 };
 
 use mangrove_app::{
@@ -31,9 +30,6 @@ use crate::{
     schedule::{Fire, FireNumber, FireOutcome, Limits, NotEnabled, Scheduler, SchedulerChange, SchedulerView},
     schedule_documents, triggered_runs,
 };
-
-/// How often is asked for an instant while a run goes on in another daemon that has to end first.
-const BETWEEN_CLAIMS: Duration = Duration::from_secs(1);
 
 /// The schedules of a daemon and the runs that they started.
 pub(crate) struct ScheduledRuns {
@@ -233,9 +229,9 @@ async fn run(
     };
     let (workflow, trigger) = (workflow.to_string(), "schedule".to_owned());
     let start = StartTriggered { workflow, trigger, webhook: None, last_good, run: Some(run) };
-    // The claim waits for the disk, and what is prepared meanwhile changes nothing. It may wait for others, too, and so long that
-    // the workflow is another one then: that is seen at the start.
-    let (claimed, prepared) = tokio::join!(claimed(service, &claim, overlap), service.prepare_triggered(start));
+    // The claim waits for the disk, and what is prepared meanwhile changes nothing. The workflow may be another one then: that is
+    // seen at the start.
+    let (claimed, prepared) = tokio::join!(claimed(service, &claim), service.prepare_triggered(start));
     match claimed {
         Ok(ClaimAnswer::Given) => {}
         Ok(ClaimAnswer::Elsewhere) => return FireOutcome::Elsewhere,
@@ -270,17 +266,11 @@ async fn run(
     }
 }
 
-/// Asks for an instant, again and again where its run waits for one that goes on in another daemon.
-async fn claimed(service: &Service, claim: &ScheduleClaim, overlap: Overlap) -> Result<ClaimAnswer, Fault> {
+/// Asks for an instant.
+async fn claimed(service: &Service, claim: &ScheduleClaim) -> Result<ClaimAnswer, Fault> {
     // Nobody shares the state of a service without claims.
     let Ok(leases) = service.leases() else { return Ok(ClaimAnswer::Given) };
-    loop {
-        let answer = leases.claim(claim).await.map_err(|error| error.fault)?;
-        if answer != ClaimAnswer::Overlaps || overlap != Overlap::Queue {
-            return Ok(answer);
-        }
-        tokio::time::sleep(BETWEEN_CLAIMS).await;
-    }
+    leases.claim(claim).await.map_err(|error| error.fault)
 }
 
 /// Says that no run comes of a claim: where that is this process's own fault, another daemon may start it.

@@ -100,6 +100,8 @@ pub struct Fire {
     pub due: Timestamp,
     /// True if it makes up for runs that were missed, or that another daemon did not come to.
     pub makes_up: bool,
+    /// True if it was started before, and an earlier run of the workflow went on in another daemon.
+    pub starts_again: bool,
     /// What is done if an earlier run of the workflow goes on in another daemon.
     pub overlap: Overlap,
 }

@@ -38,19 +38,27 @@ impl Limits {
 pub(super) struct Queue {
     limits: Limits,
     next: u64,
-    waiting: BTreeMap<FireNumber, (Fire, Overlap)>,
+    waiting: BTreeMap<FireNumber, Waiting>,
     running: BTreeMap<FireNumber, Running>,
     counts: HashMap<Arc<str>, Count>,
     /// True if something that waits may be able to start.
     may_start: bool,
 }
 
+/// One run that waits for its turn.
+#[derive(Debug)]
+struct Waiting {
+    fire: Fire,
+    overlap: Overlap,
+    /// It waits for a run of another daemon, and is not tried before this.
+    not_before: Option<Timestamp>,
+}
+
 /// One run that goes on.
 #[derive(Clone, Debug)]
 pub(super) struct Running {
-    pub(super) workflow: Arc<str>,
-    pub(super) name: String,
-    pub(super) due: Timestamp,
+    pub(super) fire: Fire,
+    overlap: Overlap,
     /// Its identifier, once it has one.
     pub(super) run: Option<String>,
 }
@@ -83,7 +91,7 @@ impl Queue {
         }
         let number = FireNumber(self.next);
         self.next += 1;
-        self.waiting.insert(number, (fire(number), overlap));
+        self.waiting.insert(number, Waiting { fire: fire(number), overlap, not_before: None });
         self.counts.entry(Arc::clone(workflow)).or_default().waiting += 1;
         self.may_start = true;
         Ok(())
@@ -91,20 +99,27 @@ impl Queue {
 
     /// True if the run for this instant goes on or waits.
     pub(super) fn has(&self, workflow: &str, due: Timestamp) -> bool {
-        self.waiting.values().any(|(fire, _)| &*fire.workflow == workflow && fire.due == due)
-            || self.running.values().any(|running| &*running.workflow == workflow && running.due == due)
+        let fires = self.waiting().chain(self.running().map(|running| &running.fire));
+        fires.into_iter().any(|fire| &*fire.workflow == workflow && fire.due == due)
     }
 
     /// The runs that start now.
-    pub(super) fn start(&mut self) -> Vec<Fire> {
-        if !std::mem::take(&mut self.may_start) {
+    pub(super) fn start(&mut self, now: Timestamp) -> Vec<Fire> {
+        let is_time = |waiting: &Waiting| waiting.not_before.is_none_or(|at| at <= now);
+        let is_awaited = self.waiting.values().any(|waiting| waiting.not_before.is_some() && is_time(waiting));
+        if !std::mem::take(&mut self.may_start) && !is_awaited {
             return Vec::new();
         }
         let mut started = Vec::new();
-        for (number, (fire, overlap)) in &self.waiting {
+        for waiting in self.waiting.values_mut() {
             if self.running.len() >= self.limits.running {
                 break;
             }
+            if !is_time(waiting) {
+                continue;
+            }
+            waiting.not_before = None;
+            let Waiting { fire, overlap, .. } = waiting;
             let count = self.counts.entry(Arc::clone(&fire.workflow)).or_default();
             let most = if *overlap == Overlap::Queue { 1 } else { self.limits.running_of_one() };
             if count.running >= most {
@@ -112,9 +127,7 @@ impl Queue {
             }
             count.running += 1;
             count.waiting -= 1;
-            let (workflow, name) = (Arc::clone(&fire.workflow), fire.name.clone());
-            let running = Running { workflow, name, due: fire.due, run: None };
-            self.running.insert(*number, running);
+            self.running.insert(fire.number, Running { fire: fire.clone(), overlap: *overlap, run: None });
             started.push(fire.clone());
         }
         for fire in &started {
@@ -123,10 +136,22 @@ impl Queue {
         started
     }
 
-    /// The earliest of the runs that wait, if one of them may be able to start.
+    /// When something that waits may be able to start; a time that has passed means now.
     pub(super) fn startable(&self) -> Option<Timestamp> {
-        let is_free = self.may_start && self.running.len() < self.limits.running;
-        self.waiting.values().map(|(fire, _)| fire.due).min().filter(|_| is_free)
+        if self.running.len() >= self.limits.running {
+            return None;
+        }
+        let waiting = self.waiting.values();
+        let may_start = |waiting: &Waiting| waiting.not_before.or_else(|| self.may_start.then_some(waiting.fire.due));
+        waiting.filter_map(may_start).min()
+    }
+
+    /// Lets a run that did not begin wait again, in its old place, but not before this.
+    pub(super) fn put_back(&mut self, running: Running, not_before: Timestamp) {
+        let Running { fire, overlap, .. } = running;
+        let fire = Fire { starts_again: true, ..fire };
+        self.counts.entry(Arc::clone(&fire.workflow)).or_default().waiting += 1;
+        self.waiting.insert(fire.number, Waiting { fire, overlap, not_before: Some(not_before) });
     }
 
     /// Notes the identifier of a run.
@@ -139,17 +164,17 @@ impl Queue {
     /// Ends a run; `None` if it did not go on.
     pub(super) fn ended(&mut self, number: FireNumber) -> Option<Running> {
         let running = self.running.remove(&number)?;
-        if let Some(count) = self.counts.get_mut(&running.workflow) {
+        if let Some(count) = self.counts.get_mut(&running.fire.workflow) {
             count.running = count.running.saturating_sub(1);
         }
-        self.forget(&running.workflow);
+        self.forget(&running.fire.workflow);
         self.may_start = true;
         Some(running)
     }
 
     /// Takes out what waits of a workflow.
     pub(super) fn remove_waiting(&mut self, workflow: &Arc<str>) {
-        self.waiting.retain(|_, (fire, _)| fire.workflow != *workflow);
+        self.waiting.retain(|_, waiting| waiting.fire.workflow != *workflow);
         if let Some(count) = self.counts.get_mut(workflow) {
             count.waiting = 0;
         }
@@ -188,7 +213,7 @@ impl Queue {
     }
 
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Fire> {
-        self.waiting.values().map(|(fire, _)| fire)
+        self.waiting.values().map(|waiting| &waiting.fire)
     }
 
     pub(super) fn running(&self) -> impl Iterator<Item = &Running> {

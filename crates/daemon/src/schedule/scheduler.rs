@@ -18,7 +18,7 @@ use mangrove_domain::{
 use super::{
     definition::{Fire, FireNumber, FireOutcome, Happening, Last, LeftOutReason, Schedule, What},
     entry::Entry,
-    queue::{Limits, Queue},
+    queue::{Limits, Queue, Running},
     timing::{Taken, Timing},
     view::{self, SchedulerView},
 };
@@ -26,6 +26,9 @@ use crate::queue_load::QueueLoad;
 
 /// A clock that goes back by less is not looked at: time servers do that.
 const JITTER_OF_CLOCK: Duration = Duration::from_secs(1);
+
+/// How often is asked for an instant while a run goes on in another daemon that has to end first.
+const BETWEEN_CLAIMS: Duration = Duration::from_secs(1);
 
 /// What a change of files did to one schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,7 +206,7 @@ impl Scheduler {
         while let Some((_, id)) = self.due.first().filter(|(begins, _)| *begins <= now).cloned() {
             added.extend(self.take(&id, now));
         }
-        let started = self.queue.start();
+        let started = self.queue.start(now);
         let is_started = |number: &FireNumber| started.iter().any(|fire| fire.number == *number);
         let queued = self.queue.waiting().filter(|fire| added.contains(&fire.number) && !is_started(&fire.number));
         let of = |fire: &Fire, what| Happening {
@@ -214,7 +217,8 @@ impl Scheduler {
         };
         let queued: Vec<Happening> = queued.map(|fire| of(fire, What::Queued)).collect();
         self.happened.extend(queued);
-        self.happened.extend(started.iter().map(|fire| of(fire, What::Fired)));
+        let first = started.iter().filter(|fire| !fire.starts_again);
+        self.happened.extend(first.map(|fire| of(fire, What::Fired)));
         started
     }
 
@@ -322,15 +326,26 @@ impl Scheduler {
     pub fn ended(&mut self, number: FireNumber, outcome: FireOutcome) {
         let Some(running) = self.queue.ended(number) else { return };
         if outcome == FireOutcome::Overlaps {
-            if let Some(entry) = self.entries.get_mut(&running.workflow) {
-                entry.leave_out(running.due, LeftOutReason::Runs);
-            }
-            let what = What::LeftOut(LeftOutReason::Runs);
-            let (workflow, name, due) = (running.workflow, running.name, Some(running.due));
-            self.happened.push(Happening { workflow, name, due, what });
+            self.overlaps(running);
             return;
         }
-        self.end(running.workflow, running.name, Last { due: running.due, run: running.run, outcome });
+        let Running { fire: Fire { workflow, name, due, .. }, run, .. } = running;
+        self.end(workflow, name, Last { due, run, outcome });
+    }
+
+    /// Another daemon has a run of the workflow that must have ended first.
+    fn overlaps(&mut self, running: Running) {
+        let Fire { workflow, name, due, overlap, .. } = running.fire.clone();
+        let Some(entry) = self.entries.get_mut(&workflow) else { return };
+        if overlap == Overlap::Queue
+            && let Some(now) = self.now
+        {
+            self.queue.put_back(running, now.plus(BETWEEN_CLAIMS));
+            return;
+        }
+        entry.leave_out(due, LeftOutReason::Runs);
+        let what = What::LeftOut(LeftOutReason::Runs);
+        self.happened.push(Happening { workflow, name, due: Some(due), what });
     }
 
     fn end(&mut self, workflow: Arc<str>, name: String, last: Last) {
@@ -356,7 +371,7 @@ impl Scheduler {
 
 fn fire_of(schedule: &Schedule, number: FireNumber, due: Timestamp, makes_up: bool) -> Fire {
     let (workflow, name) = (Arc::clone(&schedule.workflow), schedule.name.clone());
-    Fire { number, workflow, name, due, makes_up, overlap: schedule.overlap }
+    Fire { number, workflow, name, due, makes_up, starts_again: false, overlap: schedule.overlap }
 }
 
 impl fmt::Debug for Scheduler {

@@ -516,3 +516,26 @@ fn what_others_have_waits_no_more() {
     assert_eq!(now, [("b".to_owned(), 2), ("a".to_owned(), 3)]);
     assert_eq!(later, [instant("a", 4), instant("b", 4)]);
 }
+
+/// A run that waits for one of another daemon keeps nobody else from its place.
+#[test]
+fn what_waits_for_another_daemon_takes_no_place() {
+    let queued = Schedule { overlap: Overlap::Queue, ..schedule("a", "every 60s") };
+    let limits = Limits { running: 1, waiting_of_one: 1 };
+    let mut scheduler = scheduler(limits, vec![queued, schedule("b", "every 60s")], at(0));
+    let first = scheduler.advance(at(60));
+    assert_eq!(first.iter().map(named).collect::<Vec<_>>(), of("a", &[60]));
+    scheduler.ended(first[0].number, FireOutcome::Overlaps);
+    assert_eq!(scheduler.next_due(), Some(at(60)), "its place is free");
+    let second = scheduler.advance(at(60));
+    assert_eq!(second.iter().map(named).collect::<Vec<_>>(), of("b", &[60]));
+    end(&mut scheduler, &second[0]);
+    assert_eq!(fires(&mut scheduler, 60), [], "not asked for at once");
+    assert_eq!(scheduler.next_due(), Some(at(61)));
+    let again = scheduler.advance(at(61));
+    assert_eq!(again.iter().map(named).collect::<Vec<_>>(), of("a", &[60]), "it is asked for again");
+    let fired = scheduler.take_happenings().into_iter().filter(|happening| happening.what == What::Fired);
+    assert_eq!(fired.map(|happening| happening.name).collect::<Vec<_>>(), ["a", "b"], "each is told once");
+    end(&mut scheduler, &again[0]);
+    assert_eq!(scheduler.next_due(), Some(at(120)), "nothing waits");
+}

@@ -85,7 +85,7 @@ pub(super) fn of<'a>(
 ) -> SchedulerView {
     let mut running: HashMap<&str, Vec<(Option<String>, Timestamp)>> = HashMap::new();
     for run in queue.running() {
-        running.entry(&run.workflow).or_default().push((run.run.clone(), run.due));
+        running.entry(&run.fire.workflow).or_default().push((run.run.clone(), run.fire.due));
     }
     let mut waiting: HashMap<&str, usize> = HashMap::new();
     for fire in queue.waiting() {
