@@ -128,3 +128,24 @@ fn fault_31_rejections_that_nobody_awaits_end_no_daemon_whose_code_runs_in_deno(
     let runs = beside_a_quiet_one(&code.replace("context.logger.info", &left), Some(&deno));
     assert!(runs.iter().all(|run| run["status"] == "failed"), "{runs:#?}");
 }
+
+/// Two daemons of one state directory, and a bound for both together.
+#[test]
+fn scheduled_runs_of_all_daemons_keep_to_the_bound_that_they_share() {
+    let sandbox = Sandbox::new("");
+    let pause = "await new Promise((go) => setTimeout(go, 300)); context.logger.info";
+    let names = ["ash", "birch", "cedar"];
+    for (name, number) in names.into_iter().zip(1..) {
+        every_second(&sandbox, name, number, &model(&format!("@acme/{name}")).replace("context.logger.info", pause));
+    }
+    let daemons: Vec<Serving> = (0..2).map(|_| Serving::start(&sandbox, &["--shared-parallel-runs", "1"])).collect();
+    let each_ran_twice = || names.iter().all(|name| ended(&sandbox, name).len() >= 2).then_some(());
+    until("two runs of each", each_ran_twice).expect("nobody waits for ever");
+    drop(daemons);
+    let mut runs: Vec<Value> = names.iter().flat_map(|name| ended(&sandbox, name)).collect();
+    let time = |run: &Value, key: &str| run[key].as_str().unwrap_or_else(|| panic!("no {key}: {run}")).to_owned();
+    runs.sort_by_key(|run| time(run, "startedAt"));
+    for pair in runs.windows(2) {
+        assert!(time(&pair[0], "finishedAt") <= time(&pair[1], "startedAt"), "two at once: {pair:#?}");
+    }
+}

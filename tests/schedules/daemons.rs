@@ -28,6 +28,7 @@ async fn run_claimed(scheduler: &mut Scheduler, leases: &SqliteRuns, holder: &st
             holder: holder.to_owned(),
             run: format!("{holder}-{}", fire.due.as_millis()),
             may_overlap: true,
+            most_at_once: None,
             at: now,
         };
         if leases.claim(&claim).await.expect("leases") == ClaimAnswer::Given {

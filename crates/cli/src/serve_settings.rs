@@ -33,6 +33,7 @@ pub(crate) struct ServeSettings {
     pub(crate) grace: Setting<Duration>,
     pub(crate) rescan: Setting<Duration>,
     pub(crate) parallel_runs: Setting<usize>,
+    pub(crate) shared_parallel_runs: Setting<Option<u32>>,
     pub(crate) keep_runs: Setting<Option<Duration>>,
     pub(crate) keep_logs: Setting<Option<Duration>>,
     pub(crate) keep_transitions: Setting<Option<Duration>>,
@@ -140,6 +141,15 @@ impl ServeSettings {
                 let count = text.parse().ok().filter(|count| (1..=1_000).contains(count));
                 count.ok_or_else(|| "a number from 1 to 1000".to_owned())
             }),
+            shared_parallel_runs: layers.read(
+                "sharedParallelRuns",
+                arguments.shared_parallel_runs.as_ref(),
+                usual.shared_parallel_runs,
+                |text| {
+                    let count = text.parse().ok().filter(|count| *count >= 1);
+                    count.map(Some).ok_or_else(|| "a number of 1 or more".to_owned())
+                },
+            ),
             keep_runs: layers.read("keepRuns", arguments.keep_runs.as_ref(), usual.retention.runs, kept),
             keep_logs: layers.read("keepLogs", arguments.keep_logs.as_ref(), usual.retention.logs, kept),
             keep_transitions: layers.read(
@@ -182,6 +192,7 @@ impl ServeSettings {
             grace: self.grace.value,
             rescan: self.rescan.value,
             parallel_runs: self.parallel_runs.value,
+            shared_parallel_runs: self.shared_parallel_runs.value,
             retention: Retention {
                 runs: self.keep_runs.value,
                 logs: self.keep_logs.value,
@@ -197,12 +208,14 @@ impl ServeSettings {
         let file = self.token_file.value.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
         let kept = |kept: Option<Duration>| kept.map_or_else(|| FOREVER.to_owned(), human::duration);
         let zone = self.time_zone.value.clone().unwrap_or_else(|| "that of the machine".to_owned());
+        let shared = self.shared_parallel_runs.value.map_or_else(|| "any number".to_owned(), |most| most.to_string());
         let hosts = if self.hosts.value.is_empty() { "none".to_owned() } else { self.hosts.value.join(", ") };
         vec![
             show("listen", self.listen.value.to_string(), &self.listen.source),
             show("grace", human::duration(self.grace.value), &self.grace.source),
             show("rescan", human::duration(self.rescan.value), &self.rescan.source),
             show("parallelRuns", self.parallel_runs.value.to_string(), &self.parallel_runs.source),
+            show("sharedParallelRuns", shared, &self.shared_parallel_runs.source),
             show("keepRuns", kept(self.keep_runs.value), &self.keep_runs.source),
             show("keepLogs", kept(self.keep_logs.value), &self.keep_logs.source),
             show("keepTransitions", kept(self.keep_transitions.value), &self.keep_transitions.source),
@@ -237,7 +250,13 @@ mod tests {
 
     #[test]
     fn arguments_win_over_the_environment_and_this_over_the_configuration() {
-        let section = [("grace", "1s"), ("rescan", "1h"), ("listen", "127.0.0.1:1"), ("keepLogs", "7d")];
+        let section = [
+            ("grace", "1s"),
+            ("rescan", "1h"),
+            ("listen", "127.0.0.1:1"),
+            ("keepLogs", "7d"),
+            ("sharedParallelRuns", "12"),
+        ];
         let environment = [
             ("MANGROVE_SERVE_GRACE", "2s"),
             ("MANGROVE_SERVE_LISTEN", "127.0.0.1:2"),
@@ -256,6 +275,7 @@ mod tests {
                 "grace 2.0 s (MANGROVE_SERVE_GRACE)",
                 "rescan 60 min (mangrove.yaml:3)",
                 "parallelRuns 4 (default)",
+                "sharedParallelRuns 12 (mangrove.yaml:6)",
                 "keepRuns forever (MANGROVE_SERVE_KEEP_RUNS)",
                 "keepLogs 7 d (mangrove.yaml:5)",
                 "keepTransitions 90 d (default)",

@@ -16,6 +16,8 @@ pub struct Options {
     pub rescan: Duration,
     /// How many workflows run at once at most by schedules and webhooks, at least 1.
     pub parallel_runs: usize,
+    /// How many scheduled runs go on at once at most in all daemons that share their claims, at least 1; `None` for any number.
+    pub shared_parallel_runs: Option<u32>,
     /// How long after its start it looks after its stores first, and up to twice as much later by chance; then once a day.
     pub first_upkeep: Duration,
     /// How long history is kept.
@@ -31,6 +33,7 @@ impl Default for Options {
             grace: Duration::from_secs(20),
             rescan: Duration::from_mins(5),
             parallel_runs: 4,
+            shared_parallel_runs: None,
             first_upkeep: Duration::from_mins(10),
             retention: Retention::default(),
         }

@@ -106,7 +106,7 @@ impl Owner {
             watched: Watched::default(),
             scheduled: ScheduledRuns::new(
                 parts.service.clone(),
-                parts.options.parallel_runs,
+                &parts.options,
                 parts.sender.clone(),
                 Arc::clone(&parts.events),
             ),

@@ -87,6 +87,7 @@ pub(crate) fn happening(happening: &Happening, at: Timestamp) -> ScheduleEventDo
                 FireOutcome::Refused(problem) => problem.message.clone(),
                 FireOutcome::Elsewhere => "another daemon has started it".to_owned(),
                 FireOutcome::Overlaps => why(LeftOutReason::Runs).to_owned(),
+                FireOutcome::Full => "as many scheduled runs go on as may at once".to_owned(),
             };
             ("ended", run.clone(), Some(reason))
         }
@@ -114,6 +115,7 @@ fn last(last: &Last) -> LastRunDocument {
         FireOutcome::Refused(problem) => ("refused", Some(problem.into())),
         FireOutcome::Elsewhere => ("elsewhere", None),
         FireOutcome::Overlaps => (LeftOutReason::Runs.as_str(), None),
+        FireOutcome::Full => (LeftOutReason::QueueFull.as_str(), None),
     };
     LastRunDocument { run_id: last.run.clone(), due: Moment(last.due), status: status.to_owned(), problem }
 }

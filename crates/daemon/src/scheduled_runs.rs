@@ -25,6 +25,7 @@ use crate::{
     http::EventLog,
     kept_texts::KeptTexts,
     log,
+    options::Options,
     queue_load::QueueLoad,
     read_schedules::ReadSchedules,
     schedule::{Fire, FireNumber, FireOutcome, Limits, NotEnabled, Scheduler, SchedulerChange, SchedulerView},
@@ -47,20 +48,23 @@ pub(crate) struct ScheduledRuns {
     events: Arc<EventLog>,
     /// Names this process among those that share a state directory.
     holder: Arc<str>,
+    /// How many scheduled runs may go on at once in all daemons that share their claims.
+    most_at_once: Option<u32>,
     abandoned: Looks,
     taken: Looks,
 }
 
 impl ScheduledRuns {
-    pub(crate) fn new(service: Service, parallel: usize, sender: mpsc::Sender<Event>, events: Arc<EventLog>) -> Self {
+    pub(crate) fn new(service: Service, options: &Options, sender: mpsc::Sender<Event>, events: Arc<EventLog>) -> Self {
         let entropy = Arc::clone(&service.scanner().ports().entropy);
         let holder = entropy.identifier().into();
-        let limits = Limits { running: parallel, ..Limits::default() };
+        let limits = Limits { running: options.parallel_runs, ..Limits::default() };
         let scheduler = Scheduler::new(limits, entropy);
         let (last_good, broken, not_enabled) = (HashMap::new(), BTreeMap::new(), Vec::new());
         let kept_texts = KeptTexts::new(service.clone());
         let now = Instant::now();
         let (abandoned, taken) = (Looks::for_abandoned(now), Looks::for_taken(now));
+        let most_at_once = options.shared_parallel_runs;
         Self {
             service,
             sender,
@@ -71,6 +75,7 @@ impl ScheduledRuns {
             kept_texts,
             events,
             holder,
+            most_at_once,
             abandoned,
             taken,
         }
@@ -140,9 +145,11 @@ impl ScheduledRuns {
         for fire in self.scheduler.advance(self.service.clock().now()) {
             let (service, sender, holder) = (self.service.clone(), self.sender.clone(), Arc::clone(&self.holder));
             let last_good = self.last_good.get(&*fire.workflow).cloned();
+            let most_at_once = self.most_at_once;
             tokio::spawn(async move {
                 let number = fire.number;
-                let outcome = run(&service, fire, last_good, &holder, &sender).await;
+                let claim = claim_of(&service, &fire, &holder, most_at_once);
+                let outcome = run(&service, fire, claim, last_good, &sender).await;
                 // The owner may have ended.
                 let _ = sender.send(Event::ScheduledRunEnded(number, outcome)).await;
             });
@@ -209,26 +216,29 @@ impl ScheduledRuns {
     }
 }
 
+fn claim_of(service: &Service, fire: &Fire, holder: &str, most_at_once: Option<u32>) -> ScheduleClaim {
+    ScheduleClaim {
+        workflow: fire.workflow.to_string(),
+        instant: fire.due,
+        holder: holder.to_owned(),
+        run: service.scanner().ports().entropy.identifier(),
+        may_overlap: fire.overlap == Overlap::Allow,
+        most_at_once,
+        at: service.clock().now(),
+    }
+}
+
 /// Claims an instant, runs its workflow and waits for the end of it.
 async fn run(
     service: &Service,
     fire: Fire,
+    claim: ScheduleClaim,
     last_good: Option<Arc<Workflow>>,
-    holder: &str,
     sender: &mpsc::Sender<Event>,
 ) -> FireOutcome {
-    let Fire { number, workflow, name, due, overlap, .. } = fire;
-    let run = service.scanner().ports().entropy.identifier();
-    let claim = ScheduleClaim {
-        workflow: workflow.to_string(),
-        instant: due,
-        holder: holder.to_owned(),
-        run: run.clone(),
-        may_overlap: overlap == Overlap::Allow,
-        at: service.clock().now(),
-    };
+    let Fire { number, workflow, name, .. } = fire;
     let (workflow, trigger) = (workflow.to_string(), "schedule".to_owned());
-    let start = StartTriggered { workflow, trigger, webhook: None, last_good, run: Some(run) };
+    let start = StartTriggered { workflow, trigger, webhook: None, last_good, run: Some(claim.run.clone()) };
     // The claim waits for the disk, and what is prepared meanwhile changes nothing. The workflow may be another one then: that is
     // seen at the start.
     let (claimed, prepared) = tokio::join!(claimed(service, &claim), service.prepare_triggered(start));
@@ -236,6 +246,7 @@ async fn run(
         Ok(ClaimAnswer::Given) => {}
         Ok(ClaimAnswer::Elsewhere) => return FireOutcome::Elsewhere,
         Ok(ClaimAnswer::Overlaps) => return FireOutcome::Overlaps,
+        Ok(ClaimAnswer::Full) => return FireOutcome::Full,
         Err(fault) => {
             tracing::error!(
                 workflow = name,

@@ -20,7 +20,7 @@ pub struct InForce {
 }
 
 /// The keys of `serve` in `mangrove.yaml`, sorted. What they mean is in `design/daemon.md`.
-pub const SERVE_KEYS: [&str; 10] = [
+pub const SERVE_KEYS: [&str; 11] = [
     "grace",
     "hosts",
     "keepLogs",
@@ -29,6 +29,7 @@ pub const SERVE_KEYS: [&str; 10] = [
     "listen",
     "parallelRuns",
     "rescan",
+    "sharedParallelRuns",
     "timeZone",
     "tokenFile",
 ];

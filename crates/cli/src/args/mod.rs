@@ -280,6 +280,9 @@ pub(crate) struct Serve {
     /// How many workflows run at once by schedules and webhooks [default: 4]
     #[arg(long, value_name = "N")]
     pub(crate) parallel_runs: Option<String>,
+    /// How many workflows run at once by schedules in all daemons that share their history [default: any number]
+    #[arg(long, value_name = "N")]
+    pub(crate) shared_parallel_runs: Option<String>,
     /// How long runs are kept after their end; `forever` keeps them all [default: 90d]
     #[arg(long, value_name = "DURATION")]
     pub(crate) keep_runs: Option<String>,

@@ -117,6 +117,8 @@ pub enum FireOutcome {
     Elsewhere,
     /// An earlier run of the workflow goes on in another daemon, and its runs do not overlap.
     Overlaps,
+    /// As many scheduled runs go on as may at once, in all daemons together.
+    Full,
 }
 
 /// A run that has ended.

@@ -43,6 +43,8 @@ pub(super) struct Queue {
     counts: HashMap<Arc<str>, Count>,
     /// True if something that waits may be able to start.
     may_start: bool,
+    /// As many runs go on as may in all daemons together: nothing starts before this, and then one, to see whether it may.
+    full_until: Option<Timestamp>,
 }
 
 /// One run that waits for its turn.
@@ -72,7 +74,7 @@ struct Count {
 impl Queue {
     pub(super) fn new(limits: Limits) -> Self {
         let (waiting, running, counts) = (BTreeMap::new(), BTreeMap::new(), HashMap::new());
-        Self { limits, next: 0, waiting, running, counts, may_start: false }
+        Self { limits, next: 0, waiting, running, counts, may_start: false, full_until: None }
     }
 
     /// Lets a run wait for its turn, unless what goes on and what waits of its workflow keeps it out.
@@ -105,6 +107,12 @@ impl Queue {
 
     /// The runs that start now.
     pub(super) fn start(&mut self, now: Timestamp) -> Vec<Fire> {
+        let most = match self.full_until {
+            Some(at) if now < at => return Vec::new(),
+            Some(_) => 1,
+            None => usize::MAX,
+        };
+        self.may_start |= self.full_until.take().is_some();
         let is_time = |waiting: &Waiting| waiting.not_before.is_none_or(|at| at <= now);
         let is_awaited = self.waiting.values().any(|waiting| waiting.not_before.is_some() && is_time(waiting));
         if !std::mem::take(&mut self.may_start) && !is_awaited {
@@ -112,7 +120,7 @@ impl Queue {
         }
         let mut started = Vec::new();
         for waiting in self.waiting.values_mut() {
-            if self.running.len() >= self.limits.running {
+            if self.running.len() >= self.limits.running || started.len() >= most {
                 break;
             }
             if !is_time(waiting) {
@@ -141,21 +149,30 @@ impl Queue {
         if self.running.len() >= self.limits.running {
             return None;
         }
+        if self.full_until.is_some() && !self.waiting.is_empty() {
+            return self.full_until;
+        }
         let waiting = self.waiting.values();
         let may_start = |waiting: &Waiting| waiting.not_before.or_else(|| self.may_start.then_some(waiting.fire.due));
         waiting.filter_map(may_start).min()
     }
 
-    /// Lets a run that did not begin wait again, in its old place, but not before this.
-    pub(super) fn put_back(&mut self, running: Running, not_before: Timestamp) {
+    /// Lets a run that did not begin wait again, in its old place, but not before this if there is a time.
+    pub(super) fn put_back(&mut self, running: Running, not_before: Option<Timestamp>) {
         let Running { fire, overlap, .. } = running;
         let fire = Fire { starts_again: true, ..fire };
         self.counts.entry(Arc::clone(&fire.workflow)).or_default().waiting += 1;
-        self.waiting.insert(fire.number, Waiting { fire, overlap, not_before: Some(not_before) });
+        self.waiting.insert(fire.number, Waiting { fire, overlap, not_before });
     }
 
-    /// Notes the identifier of a run.
+    /// Starts nothing before this: as many runs go on as may in all daemons together. What came first starts first then.
+    pub(super) fn set_full(&mut self, until: Timestamp) {
+        self.full_until = Some(until);
+    }
+
+    /// Notes the identifier of a run. It may go on, so there may be room for more.
     pub(super) fn started(&mut self, number: FireNumber, run: &str) {
+        self.may_start = true;
         if let Some(running) = self.running.get_mut(&number) {
             running.run = Some(run.to_owned());
         }

@@ -27,8 +27,11 @@ use crate::queue_load::QueueLoad;
 /// A clock that goes back by less is not looked at: time servers do that.
 const JITTER_OF_CLOCK: Duration = Duration::from_secs(1);
 
-/// How often is asked for an instant while a run goes on in another daemon that has to end first.
+/// How often is asked for an instant while a run of its workflow goes on in another daemon that has to end first.
 const BETWEEN_CLAIMS: Duration = Duration::from_secs(1);
+
+/// How often is looked for room while as many runs go on as may in all daemons together.
+const BETWEEN_PLACES: Duration = Duration::from_millis(250);
 
 /// What a change of files did to one schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -325,25 +328,41 @@ impl Scheduler {
     /// [`advance`](Self::advance). A fire that has ended before changes nothing.
     pub fn ended(&mut self, number: FireNumber, outcome: FireOutcome) {
         let Some(running) = self.queue.ended(number) else { return };
-        if outcome == FireOutcome::Overlaps {
-            self.overlaps(running);
-            return;
+        match (&outcome, running.fire.overlap) {
+            (FireOutcome::Full, _) => {
+                let until = self.now.map(|now| now.plus(BETWEEN_PLACES));
+                self.wait_again(running, None);
+                if let Some(until) = until {
+                    self.queue.set_full(until);
+                }
+                return;
+            }
+            (FireOutcome::Overlaps, Overlap::Queue) => {
+                self.wait_again(running, self.now.map(|now| now.plus(BETWEEN_CLAIMS)));
+                return;
+            }
+            (FireOutcome::Overlaps, Overlap::Skip | Overlap::Allow) => {
+                self.leave_out(running);
+                return;
+            }
+            (FireOutcome::Ran(_) | FireOutcome::Refused(_) | FireOutcome::Elsewhere, _) => {}
         }
         let Running { fire: Fire { workflow, name, due, .. }, run, .. } = running;
         self.end(workflow, name, Last { due, run, outcome });
     }
 
-    /// Another daemon has a run of the workflow that must have ended first.
-    fn overlaps(&mut self, running: Running) {
-        let Fire { workflow, name, due, overlap, .. } = running.fire.clone();
-        let Some(entry) = self.entries.get_mut(&workflow) else { return };
-        if overlap == Overlap::Queue
-            && let Some(now) = self.now
-        {
-            self.queue.put_back(running, now.plus(BETWEEN_CLAIMS));
-            return;
+    /// Lets a run wait that may not begin as long as runs of other daemons go on.
+    fn wait_again(&mut self, running: Running, not_before: Option<Timestamp>) {
+        if self.entries.contains_key(&running.fire.workflow) {
+            self.queue.put_back(running, not_before);
         }
-        entry.leave_out(due, LeftOutReason::Runs);
+    }
+
+    fn leave_out(&mut self, running: Running) {
+        let Fire { workflow, name, due, .. } = running.fire;
+        if let Some(entry) = self.entries.get_mut(&workflow) {
+            entry.leave_out(due, LeftOutReason::Runs);
+        }
         let what = What::LeftOut(LeftOutReason::Runs);
         self.happened.push(Happening { workflow, name, due: Some(due), what });
     }

@@ -539,3 +539,40 @@ fn what_waits_for_another_daemon_takes_no_place() {
     end(&mut scheduler, &again[0]);
     assert_eq!(scheduler.next_due(), Some(at(120)), "nothing waits");
 }
+
+/// Where as many runs go on as may in all daemons, what is due waits, whatever its workflow says of its own runs.
+#[test]
+fn what_is_beyond_the_shared_bound_waits() {
+    for overlap in [Overlap::Skip, Overlap::Queue, Overlap::Allow] {
+        let one = Schedule { overlap, ..schedule("a", "every 60s") };
+        let mut scheduler = scheduler(Limits::default(), vec![one], at(0));
+        let first = scheduler.advance(at(60));
+        scheduler.ended(first[0].number, FireOutcome::Full);
+        assert_eq!(fires(&mut scheduler, 60), [], "{overlap:?}");
+        assert_eq!(scheduler.next_due(), Some(at(60).plus(Duration::from_millis(250))), "{overlap:?}");
+        assert_eq!(run_all(&mut scheduler, 61), of("a", &[60]), "{overlap:?}");
+        assert_eq!(view_of(&scheduler.view(at(61)), "a").left_out, None, "{overlap:?}");
+    }
+}
+
+/// Whoever came first gets the first place that is free: nobody waits for ever behind those that come anew.
+#[test]
+fn the_shared_bound_overtakes_nobody() {
+    let all = vec![schedule("a", "every 2s"), schedule("b", "every 2s"), schedule("c", "every 1s")];
+    let mut scheduler = scheduler(Limits::default(), all, at(0));
+    let c = scheduler.advance(at(1));
+    assert_eq!(c.iter().map(named).collect::<Vec<_>>(), of("c", &[1]));
+    scheduler.started(c[0].number, "run of c");
+    let refused = scheduler.advance(at(2));
+    assert_eq!(refused.iter().map(|fire| &*fire.name).collect::<Vec<_>>(), ["a", "b"], "c goes on");
+    for fire in &refused {
+        scheduler.ended(fire.number, FireOutcome::Full);
+    }
+    end(&mut scheduler, &c[0]);
+    assert_eq!(fires(&mut scheduler, 2), [], "nobody asks at once");
+    let first = scheduler.advance(at(3));
+    assert_eq!(first.iter().map(named).collect::<Vec<_>>(), of("a", &[2]), "one asks");
+    assert_eq!(fires(&mut scheduler, 3), [], "until it has an answer");
+    scheduler.started(first[0].number, "run of a");
+    assert_eq!(fires(&mut scheduler, 3), [("b".to_owned(), 2), ("c".to_owned(), 3)], "there was room");
+}

@@ -49,6 +49,9 @@ pub struct ScheduleClaim {
     pub run: String,
     /// True if the run may begin while an earlier scheduled one of its workflow goes on.
     pub may_overlap: bool,
+    /// How many scheduled runs of all workflows may go on at once in all daemons that share the claims, this one included; at least 1.
+    /// `None` for any number.
+    pub most_at_once: Option<u32>,
     /// When it asks.
     pub at: Timestamp,
 }
@@ -62,6 +65,8 @@ pub enum ClaimAnswer {
     Elsewhere,
     /// An earlier scheduled run of the workflow goes on, here or elsewhere, and must have ended first. Nobody has the instant.
     Overlaps,
+    /// As many scheduled runs go on as may at once, here and elsewhere. Nobody has the instant.
+    Full,
 }
 
 /// What becomes of an instant whose run did not begin.

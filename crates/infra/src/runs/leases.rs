@@ -34,8 +34,14 @@ impl SqliteRuns {
                 return Ok(ClaimAnswer::Elsewhere);
             }
         }
-        if !claim.may_overlap && self.overlaps(&mut transaction, claim).await.map_err(failed)? {
-            return Ok(ClaimAnswer::Overlaps);
+        if !claim.may_overlap || claim.most_at_once.is_some() {
+            let others = self.others(&mut transaction, claim).await.map_err(failed)?;
+            if !claim.may_overlap && others.contains(&claim.workflow) {
+                return Ok(ClaimAnswer::Overlaps);
+            }
+            if claim.most_at_once.is_some_and(|most| others.len() >= most as usize) {
+                return Ok(ClaimAnswer::Full);
+            }
         }
         sqlx::query(
             "INSERT INTO schedule_claims (workflow, instant_millis, holder, claimed_millis, run) VALUES (?1, ?2, ?3, ?4, ?5) \
@@ -54,22 +60,27 @@ impl SqliteRuns {
         Ok(ClaimAnswer::Given)
     }
 
-    /// True if another scheduled run of the workflow goes on, or is about to begin.
-    async fn overlaps(&self, connection: &mut SqliteConnection, claim: &ScheduleClaim) -> Result<bool, sqlx::Error> {
-        let others: Vec<(String, String, Option<String>)> = sqlx::query_as(
-            "SELECT claims.holder, claims.run, runs.status FROM schedule_claims AS claims \
-             LEFT JOIN runs ON runs.id = claims.run \
-             WHERE claims.workflow = ?1 AND claims.run IS NOT NULL AND claims.instant_millis <> ?2",
+    /// The workflows of the other scheduled runs that go on, or are about to begin: one for each run.
+    async fn others(
+        &self,
+        connection: &mut SqliteConnection,
+        claim: &ScheduleClaim,
+    ) -> Result<Vec<String>, sqlx::Error> {
+        let others: Vec<(String, String, String, Option<String>)> = sqlx::query_as(
+            "SELECT claims.workflow, claims.holder, claims.run, runs.status FROM schedule_claims AS claims \
+             LEFT JOIN runs ON runs.id = claims.run WHERE claims.run IS NOT NULL AND (?3 OR claims.workflow = ?1) \
+             AND (claims.workflow, claims.instant_millis) <> (?1, ?2)",
         )
         .bind(&claim.workflow)
         .bind(claim.instant.as_millis())
+        .bind(claim.most_at_once.is_some())
         .fetch_all(connection)
         .await?;
         // A record that ends takes its run out of the claim: what is on record here goes on if somebody has it.
-        let goes_on = |(holder, run, status): &(String, String, Option<String>)| {
+        let goes_on = |(_, holder, run, status): &(String, String, String, Option<String>)| {
             self.running.is_alive(if status.is_some() { run } else { holder })
         };
-        Ok(others.iter().any(goes_on))
+        Ok(others.into_iter().filter(goes_on).map(|(workflow, ..)| workflow).collect())
     }
 
     async fn read_abandoned(&self, since: Timestamp) -> Result<Vec<ScheduledInstant>, SqliteError> {

@@ -218,6 +218,7 @@ async fn every_instant_is_given_to_exactly_one_of_several_daemons() {
                             at: Timestamp::from_millis(instant * 1_000 + daemon * 700),
                             run: format!("{workflow}-{instant}-{daemon}"),
                             may_overlap: true,
+                            most_at_once: None,
                         };
                         given += usize::from(leases.claim(&claim).await.expect("an answer") == ClaimAnswer::Given);
                     }

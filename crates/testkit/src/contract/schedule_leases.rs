@@ -28,6 +28,7 @@ fn claim(workflow: &str, instant: i64, holder: &str) -> ScheduleClaim {
         holder: holder.to_owned(),
         run: format!("{workflow}-{instant}-{holder}"),
         may_overlap: true,
+        most_at_once: None,
         at: Timestamp::from_millis(instant + 5),
     }
 }
@@ -36,7 +37,7 @@ async fn ask(leases: &impl ScheduleLeases, workflow: &str, instant: i64, holder:
     match leases.claim(&claim(workflow, instant, holder)).await.expect("leases") {
         ClaimAnswer::Given => true,
         ClaimAnswer::Elsewhere => false,
-        ClaimAnswer::Overlaps => panic!("runs of it may overlap"),
+        ClaimAnswer::Overlaps | ClaimAnswer::Full => panic!("as many runs may go on as there are"),
     }
 }
 

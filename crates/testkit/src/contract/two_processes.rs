@@ -26,6 +26,7 @@ pub async fn leases_of_two_processes<S: RunStore + ScheduleLeases>(
     takes_over_what_did_not_begin(factory().await, until_gone).await;
     leaves_alone_what_has_begun(factory().await, until_gone).await;
     keeps_runs_of_a_workflow_apart(factory().await, until_gone).await;
+    keeps_to_the_number_that_may_go_on_at_once(factory().await, until_gone).await;
     brings_a_cancellation_to_the_process_of_the_run(factory().await, until_gone).await;
 }
 
@@ -38,6 +39,7 @@ pub fn claim(instant: i64, holder: &str) -> ScheduleClaim {
         holder: holder.to_owned(),
         run: format!("{holder}-{instant}"),
         may_overlap: true,
+        most_at_once: None,
         at: Timestamp::from_millis(instant + 5),
     }
 }
@@ -118,6 +120,35 @@ async fn keeps_runs_of_a_workflow_apart<S: RunStore + ScheduleLeases>((one, two)
     drop(one);
     tokio::time::sleep(until_gone).await;
     assert_eq!(ask(&two, apart(4_000, "two")).await, ClaimAnswer::Given, "nobody goes on with it");
+}
+
+async fn keeps_to_the_number_that_may_go_on_at_once<S: RunStore + ScheduleLeases>(
+    (one, two): (S, S),
+    until_gone: Duration,
+) {
+    let of = |workflow: &str, instant, holder: &str| ScheduleClaim {
+        workflow: workflow.to_owned(),
+        run: format!("{holder}-{workflow}-{instant}"),
+        most_at_once: Some(2),
+        ..claim(instant, holder)
+    };
+    assert_eq!(ask(&one, of("v", 1_000, "one")).await, ClaimAnswer::Given);
+    assert_eq!(ask(&two, of("w", 1_000, "two")).await, ClaimAnswer::Given);
+    for (store, holder) in [(&one, "one"), (&two, "two")] {
+        assert_eq!(ask(store, of("u", 1_000, holder)).await, ClaimAnswer::Full, "both are about to begin");
+    }
+    assert_eq!(ask(&one, of("v", 1_000, "one")).await, ClaimAnswer::Given, "it is one of them");
+    assert_eq!(ask(&two, claim(2_000, "two")).await, ClaimAnswer::Given, "who knows no limit is not held up");
+    two.save(&ended("two-2000")).await.expect("saved");
+    one.save(&running("one-v-1000")).await.expect("saved");
+    two.save(&running("two-w-1000")).await.expect("saved");
+    assert_eq!(ask(&two, of("u", 1_000, "two")).await, ClaimAnswer::Full, "both go on");
+    two.save(&ended("two-w-1000")).await.expect("saved");
+    assert_eq!(ask(&two, of("u", 1_000, "two")).await, ClaimAnswer::Given, "one has ended");
+    assert_eq!(ask(&two, of("u", 2_000, "two")).await, ClaimAnswer::Full);
+    drop(one);
+    tokio::time::sleep(until_gone).await;
+    assert_eq!(ask(&two, of("u", 2_000, "two")).await, ClaimAnswer::Given, "nobody goes on with the other");
 }
 
 async fn brings_a_cancellation_to_the_process_of_the_run<S: RunStore + ScheduleLeases>(

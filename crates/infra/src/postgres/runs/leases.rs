@@ -27,6 +27,11 @@ impl PostgresRuns {
     ) -> Result<Option<ClaimAnswer>, PostgresError> {
         let failed = self.failed("write");
         let mut transaction = connection.begin().await.map_err(&failed)?;
+        if claim.most_at_once.is_some() {
+            // Of two that ask for the last place, the second sees that it is taken.
+            let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('mangrove scheduled runs', 0))");
+            lock.execute(&mut *transaction).await.map_err(&failed)?;
+        }
         if !claim.may_overlap {
             // Of two that ask for instants of one workflow, the second sees what the first one got.
             let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('mangrove schedule ' || $1, 0))");
@@ -55,8 +60,13 @@ impl PostgresRuns {
                 Some(_) | None => return Ok(ClaimAnswer::Elsewhere),
             }
         }
-        if !claim.may_overlap && self.overlaps(&mut *connection, claim).await? {
+        if !claim.may_overlap && self.others(&mut *connection, claim, Some(&claim.workflow)).await? > 0 {
             return Ok(ClaimAnswer::Overlaps);
+        }
+        if let Some(most) = claim.most_at_once
+            && self.others(&mut *connection, claim, None).await? >= i64::from(most)
+        {
+            return Ok(ClaimAnswer::Full);
         }
         // Whoever loses against somebody at the same moment writes nothing.
         let written = sqlx::query(sqlx::AssertSqlSafe(format!(
@@ -78,14 +88,21 @@ impl PostgresRuns {
         Ok(if written.rows_affected() > 0 { ClaimAnswer::Given } else { ClaimAnswer::Elsewhere })
     }
 
-    /// True if another scheduled run of the workflow goes on, or is about to begin.
-    async fn overlaps(&self, connection: &mut PgConnection, claim: &ScheduleClaim) -> Result<bool, sqlx::Error> {
+    /// How many other scheduled runs go on, or are about to begin: of one workflow, or of all.
+    async fn others(
+        &self,
+        connection: &mut PgConnection,
+        claim: &ScheduleClaim,
+        workflow: Option<&str>,
+    ) -> Result<i64, sqlx::Error> {
         sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM schedule_claims AS claims LEFT JOIN runs ON runs.id = claims.run \
+            "SELECT count(*) FROM schedule_claims AS claims LEFT JOIN runs ON runs.id = claims.run \
              JOIN processes ON processes.id = CASE WHEN runs.id IS NULL THEN claims.process ELSE runs.process END \
-             WHERE claims.workflow = $1 AND claims.run IS NOT NULL AND claims.instant_millis <> $2 \
-             AND processes.seen_at > clock_timestamp() - make_interval(secs => $3))",
+             WHERE claims.run IS NOT NULL AND ($1::text IS NULL OR claims.workflow = $1) \
+             AND (claims.workflow, claims.instant_millis) <> ($2, $3) \
+             AND processes.seen_at > clock_timestamp() - make_interval(secs => $4)",
         )
+        .bind(workflow.map(text::storable))
         .bind(text::storable(&claim.workflow))
         .bind(claim.instant.as_millis())
         .bind(self.0.lease.as_secs_f64())
