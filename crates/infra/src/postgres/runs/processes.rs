@@ -117,6 +117,7 @@ impl Inner {
         .bind(retracted)
         .execute(&mut *transaction)
         .await?;
+        self.give_back_unknown(&mut transaction).await?;
         transaction.commit().await
     }
 
