@@ -3,15 +3,25 @@
 #[expect(dead_code, reason = "shared with the tests of scans")]
 mod world;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use mangrove_app::{
     loaders::Registry,
     on_demand::OnDemand,
     scan::{Ports, Report, ScanRequest, Scanner},
     types::Types as _,
 };
-use mangrove_domain::{ports::SourceTree, source::Kind, state::StateName, type_name::TypeName};
+use mangrove_domain::{
+    digest::Digest,
+    ports::{BuildLease, BuildLeases, Leased, SourceTree},
+    source::Kind,
+    state::StateName,
+    type_name::TypeName,
+};
 use mangrove_testkit::fakes::{MemoryBuildLeases, MemoryBuildLocks, MemoryTree};
 use tokio::{task::JoinHandle, time::timeout};
 use world::{World, model, network_down};
@@ -130,6 +140,40 @@ async fn what_is_only_looked_at_asks_for_no_lease() {
     types.ready(&kind, &name).await.expect("its bundle is there");
     assert_eq!((world.inspector.take_calls().len(), world.bundler.take_calls().len()), (1, 3));
     assert_eq!(leases.take_asked(), 0);
+}
+
+/// Another node scans from beginning to end just before the first question.
+struct Overtaking {
+    leases: MemoryBuildLeases,
+    other: Mutex<Option<Arc<Scanner>>>,
+}
+
+#[async_trait]
+impl BuildLeases for Overtaking {
+    async fn acquire(&self, fingerprint: Digest, patience: Duration) -> Leased {
+        let other = self.other.lock().expect("not poisoned").take();
+        if let Some(other) = other {
+            ended(start(&other)).await;
+        }
+        self.leases.acquire(fingerprint, patience).await
+    }
+
+    async fn give_back(&self, leases: Vec<BuildLease>) {
+        self.leases.give_back(leases).await;
+    }
+}
+
+#[tokio::test]
+async fn what_another_node_committed_just_now_is_not_built_again() {
+    let world = world(1);
+    let leases = MemoryBuildLeases::new();
+    world.bundler.fail("models/0.ts", network_down());
+    let other = Mutex::new(Some(node(&world, &leases, 1)));
+    let overtaken = Some(Arc::new(Overtaking { leases: leases.clone(), other }) as _);
+    let report = ended(start(&node_with(&world, &leases, 1, |ports| Ports { leases: overtaken, ..ports }))).await;
+    assert_eq!((report.statistics.built, world.bundler.take_calls().len()), (0, 1));
+    assert_eq!(report.rows[0].failure().expect("the failure of the one that tried").attempts, 1);
+    assert_eq!(leases.held(), 0);
 }
 
 #[tokio::test]

@@ -77,6 +77,27 @@ async fn what_a_dead_holder_had_is_anybodys_after_the_time_of_a_lease() {
     assert!(waited < LEASE * 2, "{waited:?}");
 }
 
+/// Nobody waits for what a process had that is gone, and what nobody asks for is swept.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_has_who_lives_is_given_at_once() {
+    let server = PostgresServer::start();
+    let database = server.create_database();
+    let (wanted, other) = (Digest::of(b"a"), Digest::of(b"b"));
+    runs(&server.url(&database)).migrate(None).await.expect("tables");
+    for fingerprint in [wanted, other] {
+        let row = format!("('\\x{fingerprint}', 'gone', 1)");
+        server.sql(&database, &format!("INSERT INTO mangrove_runs.build_leases VALUES {row}"));
+    }
+    let node = runs(&server.url(&database));
+    let lease = given(node.acquire(wanted, Duration::ZERO).await);
+    let began = Instant::now();
+    while server.sql(&database, "SELECT count(*) FROM mangrove_runs.build_leases").trim() != "1" {
+        assert!(began.elapsed() < LONG, "it stays for ever");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    node.give_back(vec![lease]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_holder_that_lives_keeps_its_lease_for_longer_than_its_time() {
     let server = PostgresServer::start();

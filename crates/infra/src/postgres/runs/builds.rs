@@ -254,25 +254,28 @@ impl Inner {
         }
     }
 
-    /// Gives back what this process has without knowing it, and what nobody has any more who lives. Part of a sign of life.
-    pub(super) async fn give_back_unknown(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    /// Gives back what this process has without knowing it, and what nobody has any more who lives. Best effort, and no part of a
+    /// sign of life: nobody is dead for it.
+    pub(super) async fn give_back_unknown(&self) {
         let (latest, open): (i64, Vec<i64>) = {
             let given = self.builds.given();
             (given.latest, given.open.keys().copied().collect())
         };
         if latest == 0 {
-            return Ok(());
+            return;
         }
-        sqlx::query(sqlx::AssertSqlSafe(format!(
-            "DELETE FROM build_leases WHERE process = $2 AND number <= $3 AND number <> ALL($4) OR NOT {IS_HELD}"
-        )))
-        .bind(self.lease.as_secs_f64())
-        .bind(&self.process)
-        .bind(latest)
-        .bind(open)
-        .execute(connection)
-        .await
-        .map(drop)
+        let failed = |error| self.tables.server().error("write", &error);
+        let removed = self.tables.change("write", async |mut link: Link| {
+            let removed = sqlx::query(sqlx::AssertSqlSafe(format!(
+                "DELETE FROM build_leases WHERE process = $2 AND number <= $3 AND number <> ALL($4) OR NOT {IS_HELD}"
+            )));
+            let removed = removed.bind(self.lease.as_secs_f64()).bind(&self.process).bind(latest).bind(&open);
+            let removed = removed.execute(&mut *link).await.map(drop).map_err(failed);
+            (link, removed)
+        });
+        if !matches!(timeout(ANSWERED_WITHIN, removed).await, Ok(Ok(()))) {
+            tracing::debug!("leases of builds that nobody has could not be given back");
+        }
     }
 }
 
