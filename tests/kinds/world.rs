@@ -261,6 +261,7 @@ impl Process {
             catalog: Arc::clone(&catalog) as _,
             seals: Arc::new(MemorySeals::new()),
             locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
+            leases: None,
             clock: Arc::new(ManualClock::default()),
             entropy: Arc::new(SeededEntropy::new(7)),
         };

@@ -229,6 +229,7 @@ fn scanner(
         catalog: Arc::clone(catalog) as _,
         seals: Arc::new(MemorySeals::new()),
         locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
+        leases: None,
         clock: Arc::clone(clock) as _,
         entropy: Arc::new(SeededEntropy::new(7)),
     };

@@ -1,5 +1,6 @@
 //! Several checkouts of one repository that share a catalog on a real PostgreSQL server, as a black box.
 
+mod builds;
 mod checkout;
 mod daemon;
 mod differing;

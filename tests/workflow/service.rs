@@ -241,6 +241,7 @@ impl World {
             catalog: Arc::new(MemoryCatalog::default()),
             seals: Arc::new(MemorySeals::default()),
             locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
+            leases: None,
             clock: Arc::new(ManualClock::default()),
             entropy: Arc::new(SeededEntropy::new(1)),
         };

@@ -44,6 +44,7 @@
 //!     catalog: Arc::new(MemoryCatalog::default()),
 //!     seals: Arc::new(MemorySeals::default()),
 //!     locks: Arc::new(NoBuildLocks),
+//!     leases: None,
 //!     clock: Arc::new(ManualClock::default()),
 //!     entropy: Arc::new(SeededEntropy::new(1)),
 //! };

@@ -11,8 +11,8 @@ use mangrove_domain::{
 use mangrove_testkit::{
     contract,
     fakes::{
-        ManualClock, MemoryBuildLocks, MemoryCatalog, MemoryData, MemoryLeases, MemoryRuns, MemorySeals, MemoryStore,
-        SeededEntropy,
+        ManualClock, MemoryBuildLeases, MemoryBuildLocks, MemoryCatalog, MemoryData, MemoryLeases, MemoryRuns,
+        MemorySeals, MemoryStore, SeededEntropy,
     },
     rows,
 };
@@ -30,6 +30,12 @@ async fn attempt_cache_keeps_the_contract() {
 #[tokio::test]
 async fn bundle_store_keeps_the_contract() {
     contract::bundle_store::run(async || MemoryStore::new()).await;
+}
+
+#[tokio::test]
+async fn build_leases_keep_the_contract() {
+    let leases = MemoryBuildLeases::new();
+    contract::build_leases(&|| Arc::new(leases.clone())).await;
 }
 
 #[tokio::test]

@@ -55,6 +55,7 @@ pub(crate) fn service(directory: PathBuf) -> Result<Service> {
         catalog: databases.catalog(),
         seals: Arc::new(FileSeals::new(&state, program)),
         locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
+        leases: None,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
     };

@@ -8,13 +8,14 @@ use std::{
 use mangrove_domain::{
     bundle::{BundleRef, LoadedBundle, StoredObject, UNLIKE_DENO},
     description::{Description, Violation},
+    digest::Digest,
     failure::Fault,
     fingerprint::{Inputs, Line, Part},
     foreign_state::ForeignState,
     observation::{Entry, Observation},
     outage::Outages,
     package::PreparedPackages,
-    ports::{Acquired, AttemptTimes, BundleRequest, InspectRequest},
+    ports::{AttemptTimes, BuildLease, BundleRequest, InspectRequest},
     row::Row,
     settle::Outcome,
     shape::{Shape, Site},
@@ -23,7 +24,11 @@ use mangrove_domain::{
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span, info_span};
 
-use super::{needs::Needs, overtaken, ports::Ports};
+use super::{
+    needs::Needs,
+    ports::Ports,
+    rivals::{Bundled, Contested, Leasing},
+};
 use crate::loaders::Registry;
 
 /// What one attempt works with.
@@ -50,6 +55,22 @@ pub(super) struct Ended {
 impl Ended {
     pub(super) const fn without_inspection(outcome: Outcome) -> Self {
         Self { outcome, description: None, built: true, inspected: false }
+    }
+}
+
+/// What became of a build.
+pub(super) enum Building {
+    /// It has ended, under this lease.
+    Ended(Box<Ended>, Option<BuildLease>),
+    /// Another node made the attempt meanwhile.
+    Elsewhere,
+    /// Another node is at it.
+    Busy,
+}
+
+impl From<Ended> for Building {
+    fn from(ended: Ended) -> Self {
+        Building::Ended(Box::new(ended), None)
     }
 }
 
@@ -81,10 +102,19 @@ impl Attempt {
         self.row.as_ref().and_then(|row| row.built.clone()).unwrap_or_else(|| observed.clone())
     }
 
-    /// Locks what is about to be built, so that other processes wait for it and then find it. Kept until the row is
-    /// committed: what is built and not committed is built again by whoever looks.
-    pub(super) async fn lock(&self, patience: Duration) -> Acquired {
-        let Entry::Readable { inputs, .. } = &self.observation.entry else { return Acquired::Unavailable };
+    /// What others may be building, too.
+    pub(super) fn contested(&self) -> Contested<'_> {
+        Contested {
+            ports: &self.ports,
+            fingerprint: self.fingerprint(),
+            source: &self.observation.source,
+            row: self.row.as_deref(),
+        }
+    }
+
+    /// Names what is about to be built; `None` if the source cannot be read.
+    fn fingerprint(&self) -> Option<Digest> {
+        let Entry::Readable { inputs, .. } = &self.observation.entry else { return None };
         let source = &self.observation.source;
         let fingerprint = Part::of([
             Line::new("kind", self.observation.kind.to_string()),
@@ -93,12 +123,7 @@ impl Attempt {
             Line::new("config", inputs.config.digest().to_string()),
             Line::new("bundler", inputs.bundler.digest().to_string()),
         ]);
-        self.ports.locks.acquire(fingerprint.digest(), patience).await
-    }
-
-    /// True if another process made this attempt since it was planned.
-    pub(super) async fn is_overtaken(&self) -> bool {
-        overtaken::is_overtaken(self.ports.catalog.as_ref(), &self.observation.source, self.row.as_deref()).await
+        Some(fingerprint.digest())
     }
 
     /// Makes the packages ready that the source imports. Whatever a network lets wait for, waits here.
@@ -109,35 +134,48 @@ impl Attempt {
     }
 
     /// Builds the source with its packages, and looks at what came out.
-    pub(super) async fn build(&self, prepared: Result<PreparedPackages, Fault>, outages: &Arc<Outages>) -> Ended {
+    pub(super) async fn build(
+        &self,
+        prepared: &Result<PreparedPackages, Fault>,
+        outages: &Arc<Outages>,
+        leasing: Leasing,
+    ) -> Building {
         let Entry::Readable { inputs: observed, .. } = &self.observation.entry else {
-            return Ended { outcome: Outcome::InputsMoved, description: None, built: false, inspected: false };
+            let moved = Ended { outcome: Outcome::InputsMoved, description: None, built: false, inspected: false };
+            return moved.into();
         };
-        if let Some(fault) = self.fails_as_before(&prepared, observed).await {
-            return Ended::without_inspection(failed(fault));
+        if let Some(fault) = self.fails_as_before(prepared, observed).await {
+            return Ended::without_inspection(failed(fault)).into();
         }
         let graph = match self.ports.tree.graph(&self.observation.source).await {
             Ok(Some(graph)) => graph,
-            Ok(None) => return Ended::without_inspection(Outcome::InputsMoved),
-            Err(error) => return Ended::without_inspection(failed(error.fault().clone())),
+            Ok(None) => return Ended::without_inspection(Outcome::InputsMoved).into(),
+            Err(error) => return Ended::without_inspection(failed(error.fault().clone())).into(),
         };
         if graph.source.digest() != observed.source.digest() || graph.config.digest() != observed.config.digest() {
-            return Ended::without_inspection(Outcome::InputsMoved);
+            return Ended::without_inspection(Outcome::InputsMoved).into();
         }
-        let prepared = match prepared {
+        let prepared = match prepared.clone() {
             Ok(prepared) => prepared,
-            Err(fault) => return self.not_built(graph.placed(fault), observed).await,
+            Err(fault) => return self.not_built(graph.placed(fault), observed).await.into(),
         };
         let request = BundleRequest { graph, imports: prepared.imports, offers: prepared.offers, inlined: Vec::new() };
-        let (bundled, took) = timed(info_span!("build"), self.ports.bundler.bundle(request, outages)).await;
-        self.note(|times| times.building = Some(took));
-        let bundle = match bundled {
-            Ok(bundle) => bundle,
-            Err(failure) => return self.not_built(failure.fault, observed).await,
+        let (bundled, took) = timed(info_span!("build"), self.contested().bundle(request, outages, leasing)).await;
+        let (bundled, lease) = match bundled {
+            Bundled::Here(bundled, lease) => (bundled, lease),
+            Bundled::Elsewhere => return Building::Elsewhere,
+            Bundled::Busy => return Building::Busy,
         };
-        let packages = self.needs.packages_part(prepared.packages);
-        let inputs = Inputs { packages, ..observed.clone() };
-        self.take((&bundle.code, bundle.remarks), prepared.vendors, inputs).await
+        self.note(|times| times.building = Some(took));
+        let ended = match bundled {
+            Ok(bundle) => {
+                let packages = self.needs.packages_part(prepared.packages);
+                let inputs = Inputs { packages, ..observed.clone() };
+                self.take((&bundle.code, bundle.remarks), prepared.vendors, inputs).await
+            }
+            Err(failure) => self.not_built(failure.fault, observed).await,
+        };
+        Building::Ended(Box::new(ended), lease)
     }
 
     /// The failure of a build that fails for the same as before, where that can be told without reading a file: nothing

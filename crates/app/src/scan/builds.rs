@@ -8,7 +8,7 @@ use mangrove_domain::{
     outage::Outages,
     package::PreparedPackages,
     plan::Action,
-    ports::{Acquired, AttemptTimes, BuildLock},
+    ports::{Acquired, AttemptTimes, BuildLock, Leased},
     route::Resolver,
 };
 use tokio::{
@@ -18,10 +18,13 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use super::attempt::{Attempt, Ended};
+use super::{
+    attempt::{Attempt, Building, Ended},
+    rivals::{Held, Leasing, Rivalry},
+};
 
-/// How long an attempt waits for another process that is at the same: as long as a build may take. Then it is made here
-/// as well.
+/// How long an attempt waits for another process or node that is at the same: as long as a build may take. Then it is made
+/// here as well.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How many attempts make their packages ready ahead of the places for work, for each place. What they got ready is memory.
@@ -51,19 +54,10 @@ pub(super) type Planned = (Attempt, Action, String);
 
 /// What came of an attempt.
 pub(super) enum Attempted {
-    /// It was made. The lock is to be kept until its outcome is committed.
-    Here(Box<Ended>, Option<BuildLock>),
-    /// Another process made it while this one waited for it: what it found is in the catalog by now, or never will be.
+    /// It was made. What is held is to be kept until its outcome is committed.
+    Here(Box<Ended>, Held),
+    /// Another process or node made it while this one waited for it: what it found is in the catalog by now, or never will be.
     Elsewhere,
-}
-
-/// What attempts do if another process is at the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rivalry {
-    /// They wait, and leave it to the next pass to look what there is.
-    LookAgain,
-    /// They wait and are made all the same: there is no next pass.
-    GoOn,
 }
 
 /// Places for work. Waiting for a network takes none, so that whoever can work does, whatever others wait for.
@@ -164,7 +158,7 @@ impl Places {
             };
             begin();
             if let Some(ended) = Box::pin(attempt.look_at_kept()).await {
-                return Attempted::Here(Box::new(ended), lock);
+                return Attempted::Here(Box::new(ended), with(lock));
             }
             drop(place);
             held = lock;
@@ -175,15 +169,14 @@ impl Places {
             // They have nothing ready, and may wait long for their places.
             Resolver::Bundler(_) => (&self.fetching, None),
         };
-        if let Some(lock) = held {
-            let _place = places.acquire().await;
-            return Attempted::Here(Box::new(Box::pin(attempt.build(prepared, outages)).await), Some(lock));
-        }
-        let Some(Turn { place: _place, lock }) = self.turn(places, ahead, attempt, rivalry).await else {
-            return Attempted::Elsewhere;
+        let turn = if let Some(lock) = held {
+            Turn { place: places.acquire().await.ok(), lock: Some(lock) }
+        } else {
+            let Some(turn) = self.turn(places, ahead, attempt, rivalry).await else { return Attempted::Elsewhere };
+            begin();
+            turn
         };
-        begin();
-        Attempted::Here(Box::new(Box::pin(attempt.build(prepared, outages)).await), lock)
+        build(attempt, (&prepared, outages), (places, turn), rivalry).await
     }
 
     /// Waits for a place and a lock; `None` if another process made the attempt meanwhile.
@@ -199,12 +192,13 @@ impl Places {
     ) -> Option<Turn<'a>> {
         let place = places.acquire().await.ok();
         drop(ahead);
-        let lock = match attempt.lock(Duration::ZERO).await {
+        let contested = attempt.contested();
+        let lock = match contested.lock(Duration::ZERO).await {
             Acquired::AtOnce(lock) | Acquired::AfterOthers(lock) => lock,
             Acquired::Unavailable => return Some(Turn { place, lock: None }),
             Acquired::Busy => {
                 drop(place);
-                let lock = match attempt.lock(PATIENCE).await {
+                let lock = match contested.lock(PATIENCE).await {
                     Acquired::AtOnce(_) | Acquired::AfterOthers(_) if rivalry == Rivalry::LookAgain => return None,
                     Acquired::AtOnce(lock) | Acquired::AfterOthers(lock) => Some(lock),
                     Acquired::Busy | Acquired::Unavailable => None,
@@ -212,11 +206,45 @@ impl Places {
                 return Some(Turn { place: places.acquire().await.ok(), lock });
             }
         };
-        if rivalry == Rivalry::LookAgain && attempt.is_overtaken().await {
+        if rivalry == Rivalry::LookAgain && contested.is_overtaken().await {
             return None;
         }
         Some(Turn { place, lock: Some(lock) })
     }
+}
+
+/// Builds. Waiting for another node takes no place either.
+async fn build(
+    attempt: &Attempt,
+    (prepared, outages): (&Result<PreparedPackages, Fault>, &Arc<Outages>),
+    (places, Turn { mut place, lock }): (&Semaphore, Turn<'_>),
+    rivalry: Rivalry,
+) -> Attempted {
+    let mut leasing = Leasing::Asks(rivalry);
+    loop {
+        match Box::pin(attempt.build(prepared, outages, leasing)).await {
+            Building::Ended(ended, lease) => {
+                let leases = lease.into_iter().collect();
+                return Attempted::Here(ended, Held { leases, ..with(lock) });
+            }
+            Building::Elsewhere => return Attempted::Elsewhere,
+            Building::Busy => drop(place),
+        }
+        let contested = attempt.contested();
+        leasing = match contested.lease(PATIENCE).await {
+            Leased::Given(lease) if rivalry == Rivalry::LookAgain => {
+                contested.leave(lease).await;
+                return Attempted::Elsewhere;
+            }
+            Leased::Given(lease) => Leasing::HasWaited(Some(lease)),
+            Leased::Held | Leased::Unavailable => Leasing::HasWaited(None),
+        };
+        place = places.acquire().await.ok();
+    }
+}
+
+fn with(lock: Option<BuildLock>) -> Held {
+    Held { locks: lock.into_iter().collect(), leases: Vec::new() }
 }
 
 /// Makes the packages of an attempt ready. Only so many do that `ahead` of the places for work, but for those that wait for a

@@ -19,12 +19,13 @@ use mangrove_domain::{
 
 use super::{
     attempt::{Attempt, Ended},
-    builds::{Attempted, Builds, Planned, Rivalry},
+    builds::{Attempted, Builds, Planned},
     error::Error,
     needs::Needs,
     ports::Ports,
     report::Report,
     request::ScanRequest,
+    rivals::Rivalry,
     writer::Writer,
 };
 use crate::loaders::Registry;
@@ -116,7 +117,7 @@ impl CarryOut<'_> {
             };
             let Some((observation, attempted, times)) = next else { break };
             let Some(step) = steps.get(&observation.source) else { continue };
-            let Attempted::Here(ended, lock) = attempted else {
+            let Attempted::Here(ended, held) = attempted else {
                 writer.look_again(step.source.clone());
                 continue;
             };
@@ -133,7 +134,7 @@ impl CarryOut<'_> {
             let failure = class_of(&settled);
             progress.event(&Event::Done { source: &step.source, healthy, failure, times });
             tracing::info!(source = %step.source, healthy, "done");
-            writer.accept_locked(step, settled, description, lock, report).await?;
+            writer.accept_held(step, settled, description, held, report).await?;
         }
         progress.event(&Event::Finished { phase: Phase::Build });
         Ok(())

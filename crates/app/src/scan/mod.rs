@@ -19,6 +19,7 @@ mod ports;
 mod publisher;
 mod report;
 mod request;
+mod rivals;
 mod sealed;
 mod seals;
 mod shipped;
@@ -48,11 +49,11 @@ use tracing::Instrument as _;
 #[expect(clippy::module_name_repetitions, reason = "several parts have requests; the name says whose this one is")]
 pub use self::request::ScanRequest;
 use self::{
-    builds::Rivalry,
     carry_out::CarryOut,
     needs::Needs,
     observe::{ObserveOutcome, Start},
     publisher::Publishing,
+    rivals::Rivalry,
     writer::{Again, Finished, Writer},
 };
 pub use self::{
@@ -116,7 +117,9 @@ impl Scanner {
         let inspector =
             ports.inspector.remembering_in(Arc::clone(cache)).unwrap_or_else(|| Arc::clone(&ports.inspector));
         let bundler = ports.bundler.remembering_in(Arc::clone(cache)).unwrap_or_else(|| Arc::clone(&ports.bundler));
-        Self::new(Ports { bundler, inspector, catalog, ..ports }, self.loaders.clone(), self.parallel_builds)
+        // What is committed there is seen by nobody yet.
+        let ports = Ports { bundler, inspector, catalog, leases: None, ..ports };
+        Self::new(ports, self.loaders.clone(), self.parallel_builds)
     }
 
     /// The adapters.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use mangrove_domain::ports::{
-    BuildLocks, BundleStore, Bundler, Catalog, Clock, Entropy, ExportInspector, Packages, Seals, SourceTree, StoreError,
+    BuildLeases, BuildLocks, BundleStore, Bundler, Catalog, Clock, Entropy, ExportInspector, Packages, Seals,
+    SourceTree, StoreError,
 };
 
 /// The adapters that the pipeline works through.
@@ -25,6 +26,8 @@ pub struct Ports {
     pub seals: Arc<dyn Seals>,
     /// Keeps other processes from building the same at the same time.
     pub locks: Arc<dyn BuildLocks>,
+    /// Keeps other nodes from building the same at the same time, where bundles are shared with some.
+    pub leases: Option<Arc<dyn BuildLeases>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Random numbers for retry timers.

@@ -19,13 +19,13 @@ use mangrove_domain::{
 
 use super::{
     Scanner,
-    builds::Rivalry,
     carry_out::CarryOut,
     error::Error,
     needs::Needs,
     observe::{self, Start},
     report::Report,
     request::ScanRequest,
+    rivals::Rivalry,
     seals::{self, Held},
     writer::{Again, Finished, Rest, Writer},
 };

@@ -15,7 +15,7 @@ use mangrove_domain::{
     index::{Replaced, TypeIndex},
     observation::CatalogView,
     plan::Step,
-    ports::{BuildLock, Change, Commit, Write},
+    ports::{Change, Commit, Write},
     problem::{Code, Problem},
     row::Row,
     seal,
@@ -31,6 +31,7 @@ use super::{
     ports::Ports,
     publisher::{Publisher, Publishing},
     report::Report,
+    rivals::Held,
 };
 use crate::attachment;
 
@@ -55,8 +56,8 @@ pub(super) struct Writer<'a> {
     /// The types whose claims must be resolved with the next batch.
     touched: Touched,
     again: Again,
-    /// Held until the batch is committed.
-    locks: Vec<BuildLock>,
+    /// Until the batch is committed.
+    held: Held,
     /// Sources whose rows were read again since the latest publication of this writer.
     elsewhere: BTreeSet<SourceId>,
     /// What had been published when the rows were read.
@@ -164,7 +165,7 @@ impl<'a> Writer<'a> {
             opened: None,
             touched: Touched::All,
             again: Again::default(),
-            locks: Vec::new(),
+            held: Held::default(),
             elsewhere: BTreeSet::new(),
             edition,
         }
@@ -278,19 +279,19 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// As [`accept`](Self::accept), for what was found out under a lock.
-    pub(super) async fn accept_locked(
+    /// As [`accept`](Self::accept), for what was found out while this was held.
+    pub(super) async fn accept_held(
         &mut self,
         step: &Step,
         settled: Settled,
         description: Option<Description>,
-        lock: Option<BuildLock>,
+        held: Held,
         report: &mut Report,
     ) -> Result<(), Error> {
-        self.locks.extend(lock);
+        self.held.add(held);
         self.accept(step, settled, description, report).await?;
         if self.pending.is_empty() {
-            self.locks.clear();
+            self.held.let_go(self.ports).await;
         }
         Ok(())
     }
@@ -360,7 +361,7 @@ impl<'a> Writer<'a> {
             transitions.retain(|record| record.source != *refused);
         }
         self.again.moved.extend(outcome.conflicts);
-        self.locks.clear();
+        self.held.let_go(self.ports).await;
         self.opened = None;
         let elsewhere = std::mem::take(&mut self.elsewhere);
         // Of a few rows no snapshot can be made; whoever publishes one finds what was committed.

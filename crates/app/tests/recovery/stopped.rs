@@ -292,6 +292,7 @@ impl<S: Storage> Case<S> {
             catalog: stops.wrap(catalog),
             seals: stops.wrap(seals),
             locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
+            leases: None,
             clock: Arc::clone(&self.clock),
             entropy: Arc::new(SeededEntropy::new(7)),
         };

@@ -117,6 +117,7 @@ impl WorldParts {
             catalog: Arc::clone(&self.catalog) as _,
             seals: Arc::clone(&self.seals) as _,
             locks: Arc::new(self.locks.clone()),
+            leases: None,
             clock: Arc::clone(&self.clock) as _,
             entropy: Arc::new(SeededEntropy::new(7)),
         };

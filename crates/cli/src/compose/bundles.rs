@@ -56,6 +56,11 @@ impl Bundles {
         }
     }
 
+    /// True if what one node has built another one finds.
+    pub(super) const fn are_shared(&self) -> bool {
+        matches!(self, Self::S3(_))
+    }
+
     /// Says whose store it must be.
     pub(super) fn belongs_to(&self, catalog: &Arc<dyn Catalog>) {
         if let Self::S3(store) = self {

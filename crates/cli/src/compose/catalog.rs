@@ -6,7 +6,7 @@ use mangrove_app::service::Settings;
 use mangrove_domain::{
     failure::Fault,
     ports::{
-        AttemptCache, Catalog, CatalogError, Checkouts, Databases, ObserveError, RunStore, RunStoreError,
+        AttemptCache, BuildLeases, Catalog, CatalogError, Checkouts, Databases, ObserveError, RunStore, RunStoreError,
         ScheduleLeases,
     },
     problem::{Code, Problem},
@@ -35,6 +35,8 @@ pub(super) struct CatalogParts {
     pub(super) runs: Arc<dyn RunStore>,
     /// The claims of schedules.
     pub(super) leases: Arc<dyn ScheduleLeases>,
+    /// Who builds what, where there are other nodes.
+    pub(super) builds: Option<Arc<dyn BuildLeases>>,
     /// What other nodes run from, where there are others.
     pub(super) checkouts: Option<Arc<dyn Checkouts>>,
 }
@@ -50,11 +52,13 @@ impl CatalogParts {
                 databases: Arc::new(files.clone()),
                 runs: Arc::clone(&runs) as _,
                 leases: runs,
+                builds: None,
                 checkouts: None,
             });
         };
         let mode = mode(settings.access);
         let runs = PostgresRuns::new(address.clone(), mode);
+        let builds = Some(Arc::new(runs.clone()) as _);
         let runs = Arc::new(SharedRuns::new(Arc::new(files.runs()), runs));
         let catalog = PostgresCatalog::new(address, mode).keeping_descriptions_in(settings.state_directory.clone());
         let catalog = Arc::new(catalog);
@@ -64,6 +68,7 @@ impl CatalogParts {
             databases: Arc::new(PostgresDatabases::new(catalog, files.clone())),
             runs: Arc::clone(&runs) as _,
             leases: Arc::clone(&runs) as _,
+            builds,
             checkouts: Some(runs),
         })
     }

@@ -329,6 +329,7 @@ impl Composition {
             catalog: Arc::clone(&kept.catalog),
             seals: Arc::new(FileSeals::new(&self.settings.state_directory, self.program.clone())),
             locks: Arc::clone(&self.locks) as _,
+            leases: kept.builds.clone().filter(|_| self.bundles.are_shared()),
             clock: overrides.clock,
             entropy: Arc::clone(&self.entropy),
         }

@@ -268,6 +268,7 @@ impl World {
             catalog: Arc::new(MemoryCatalog::default()),
             seals: Arc::new(MemorySeals::default()),
             locks: Arc::new(mangrove_domain::ports::NoBuildLocks),
+            leases: None,
             clock: Arc::clone(&setup.clock) as _,
             entropy: Arc::new(SeededEntropy::new(1)),
         };

@@ -6,6 +6,7 @@
 //! [`Problem`](crate::problem::Problem)), and "not found" as `None`.
 
 mod attempt_cache;
+mod build_leases;
 mod build_locks;
 mod bundle_store;
 mod bundler;
@@ -47,6 +48,7 @@ mod vault_providers;
 mod watcher;
 
 pub use attempt_cache::AttemptCache;
+pub use build_leases::{BuildLease, BuildLeases, Leased};
 pub use build_locks::{Acquired, BuildLock, BuildLocks, NoBuildLocks};
 pub use bundle_store::{BundleStore, SHORTEST_GRACE, StoreError, SweepOutcome, SweepRequest};
 pub use bundler::{BuildFailure, BundleRequest, Bundler};

@@ -1,5 +1,6 @@
 //! The databases on a real PostgreSQL server: the contracts of their ports, and what a server does that a file does not.
 
+mod builds;
 mod checkouts;
 mod contracts;
 mod cuts;

@@ -7,6 +7,7 @@
 //! ```
 
 mod attempt_cache;
+mod build_leases;
 mod build_locks;
 pub mod bundle_store;
 mod bundler;
@@ -35,6 +36,7 @@ pub mod two_processes;
 mod vault;
 mod watcher;
 pub use attempt_cache::attempt_cache;
+pub use build_leases::build_leases;
 pub use build_locks::build_locks;
 pub use bundler::bundler;
 pub use calendar::calendar;

@@ -1,6 +1,7 @@
 //! Strict in-memory fakes of the ports. Where a real adapter would return an error for a mistake of its
 //! caller, a fake panics, so that the mistake is found by the test that makes it.
 
+mod build_leases;
 mod calendar;
 mod catalog;
 mod chance;
@@ -13,6 +14,7 @@ mod runs;
 mod seals;
 mod store;
 
+pub use build_leases::MemoryBuildLeases;
 pub use calendar::PeriodicCalendar;
 pub use catalog::MemoryCatalog;
 pub use chance::{ManualClock, SeededEntropy};

@@ -35,4 +35,12 @@ CREATE TABLE checkouts (
     record  text NOT NULL
 );
 
+-- Which process builds what. Not logged: whoever has lost one to a crash of the server builds something twice, and nothing wrong.
+CREATE UNLOGGED TABLE build_leases (
+    fingerprint bytea PRIMARY KEY,
+    process     text COLLATE "C" NOT NULL,
+    -- Tells leases of one process apart: a late holder gives back nothing that is another's.
+    number      bigint NOT NULL
+);
+
 UPDATE meta SET value = '5' WHERE name = 'layout';

@@ -3,6 +3,7 @@
 //! In short: the row of a run names the process that has it, and a process lives as long as it says so. What ends otherwise is
 //! given as interrupted once nothing was heard of its process for the time of a lease, by the clock of the server.
 
+mod builds;
 mod cancellations;
 mod checkouts;
 mod interruptions;
@@ -32,6 +33,7 @@ use tokio::time::Instant;
 #[cfg(feature = "sqlite")]
 pub(crate) use lookup::RunEnd;
 
+use self::builds::Builds;
 use super::{Address, PostgresError, migrations, server::Link, setup::Layout, tables::Tables};
 use crate::{
     persistence::{BusyPolicy, OpenMode},
@@ -56,6 +58,7 @@ struct Inner {
     /// True once this process says that it lives.
     is_announced: AtomicBool,
     written: Written,
+    builds: Builds,
     state: Mutex<State>,
 }
 
@@ -89,6 +92,7 @@ impl PostgresRuns {
             process: SystemEntropy.identifier(),
             is_announced: AtomicBool::new(false),
             written: Written::default(),
+            builds: Builds::default(),
             state: Mutex::default(),
         }))
     }

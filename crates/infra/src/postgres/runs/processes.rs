@@ -58,6 +58,7 @@ async fn go_on(inner: Weak<Inner>, pause: Duration) {
             tracing::debug!(?error, "other processes could not be told that this one lives");
             continue;
         }
+        inner.give_back_unknown().await;
         signs += 1;
         if signs % SIGNS_IN_A_LEASE == 0 {
             inner.end_interrupted().await;
