@@ -8,10 +8,12 @@ mod cause;
 mod crowd;
 mod daemon;
 mod disk;
+mod engine;
 mod files;
 mod fleet;
 mod kills;
 mod network;
+mod processes;
 mod repository;
 mod serving;
 
@@ -22,6 +24,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use fastrand::Rng;
+
+use crate::engine::Engine;
 
 /// What a drill found. An error is a promise that did not hold.
 enum Outcome {
@@ -51,8 +55,10 @@ impl Extent {
 }
 
 const DRILLS: &[Drill] = &[
-    Drill { name: "kills", run: |random, _| kills::run(random) },
-    Drill { name: "crowd", run: |random, _| crowd::run(random) },
+    Drill { name: "kills", run: |random, extent| kills::run(random, extent, Engine::Sqlite) },
+    Drill { name: "kills-postgres", run: |random, extent| kills::run(random, extent, Engine::Postgres) },
+    Drill { name: "crowd", run: |random, extent| crowd::run(random, extent, Engine::Sqlite) },
+    Drill { name: "crowd-postgres", run: |random, extent| crowd::run(random, extent, Engine::Postgres) },
     Drill { name: "files", run: |random, _| files::run(random) },
     Drill { name: "disk", run: |random, _| disk::run(random) },
     Drill { name: "silent-registry", run: |random, _| network::silent(random) },
@@ -60,7 +66,8 @@ const DRILLS: &[Drill] = &[
     Drill { name: "one-cause", run: |_, extent| cause::run(extent) },
     Drill { name: "api", run: api::run },
     Drill { name: "fleet", run: fleet::run },
-    Drill { name: "daemon", run: daemon::run },
+    Drill { name: "daemon", run: |random, extent| daemon::run(random, extent, Engine::Sqlite) },
+    Drill { name: "daemon-postgres", run: |random, extent| daemon::run(random, extent, Engine::Postgres) },
 ];
 
 /// What was asked for.

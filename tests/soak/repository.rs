@@ -89,12 +89,25 @@ impl Repository {
         self.root().join(relative)
     }
 
+    /// Makes a directory; gives its whole path.
+    pub(crate) fn make(&self, relative: &str) -> Result<String> {
+        fs::create_dir_all(self.path(relative))?;
+        Ok(self.path(relative).display().to_string())
+    }
+
     pub(crate) fn write(&self, relative: &str, text: &str) -> Result<()> {
         let path = self.path(relative);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Replaces a file in one step. A file that is written in place is empty for a moment, and so no extension: a scan that looks
+    /// just then lets its type go.
+    pub(crate) fn replace(&self, relative: &str, text: &str) -> Result<()> {
+        self.write("saving", text)?;
+        fs::rename(self.path("saving"), self.path(relative)).with_context(|| format!("cannot replace {relative}"))
     }
 
     /// A command that is led by `prefix`, such as `ip netns exec NAME`, with a process group of its own.
@@ -163,6 +176,11 @@ impl Running {
     /// The file that gets its standard error.
     pub(crate) fn stderr(&self) -> PathBuf {
         self.output.path().join("stderr")
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn said(&self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(self.output.path().join("stdout"))?).into_owned())
     }
 
     /// Sends a signal by its name to the command, and to nothing that it started.

@@ -93,9 +93,18 @@ impl Serving {
         Ok(Held { bytes: kibibytes * 1_024, descriptors: fs::read_dir(directory.join("fd"))?.count() })
     }
 
+    pub(crate) fn process(&self) -> u32 {
+        self.process
+    }
+
     /// Sends it a signal by its name.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
         self.running.as_ref().context("it has ended")?.signal(name)
+    }
+
+    /// Its process.
+    pub(crate) fn into_running(mut self) -> Result<Running> {
+        self.running.take().context("it has ended")
     }
 
     /// Kills it with all that it started, as a machine does that loses its power.

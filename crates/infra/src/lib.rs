@@ -91,6 +91,7 @@ pub mod seals;
 #[cfg(all(feature = "postgres", feature = "sqlite"))]
 pub mod shared_runs;
 pub mod shell;
+mod shell_watch;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod state_directory;

@@ -139,6 +139,19 @@ impl SharedRuns {
             || RunEnd::of(here).is_known_better_than(RunEnd::of(there))
     }
 
+    /// The runs of this machine that the server does not know at all: their process was killed before it told them, or has no
+    /// server at the moment.
+    async fn untold(&self, here: &[RunHeader], there: &BTreeMap<String, RunHeader>) -> BTreeSet<String> {
+        let unlisted: Vec<&str> =
+            here.iter().map(|header| header.id.as_str()).filter(|id| !there.contains_key(*id)).collect();
+        if unlisted.is_empty() {
+            return BTreeSet::new();
+        }
+        // What the server may know otherwise is left to it; without an answer, what is known here counts.
+        let known = self.ask(self.0.shared.ends_by_id(&unlisted)).await.unwrap_or_default();
+        unlisted.into_iter().filter(|id| !known.contains_key(*id)).map(str::to_owned).collect()
+    }
+
     /// What the server says. While it is known not to answer nobody waits for it: whoever sends looks for it again and again.
     async fn ask<T>(&self, question: impl Future<Output = Result<T, RunStoreError>>) -> Result<T, RunStoreError> {
         let silent = |message: String| {
@@ -391,10 +404,12 @@ impl RunStore for SharedRuns {
         let Ok(there) = self.ask(self.0.shared.list(filter)).await else { return Ok(here) };
         let mut all: BTreeMap<String, RunHeader> =
             there.into_iter().map(|header| (header.id.clone(), header)).collect();
+        let untold = self.untold(&here, &all).await;
         {
             let state = self.0.state();
-            let is_newer =
-                |header: &RunHeader| state.unsent.contains_key(&header.id) || state.ours.contains(&header.id);
+            let is_newer = |header: &RunHeader| {
+                state.unsent.contains_key(&header.id) || state.ours.contains(&header.id) || untold.contains(&header.id)
+            };
             all.extend(here.into_iter().filter(is_newer).map(|header| (header.id.clone(), header)));
         }
         let mut headers: Vec<RunHeader> = all.into_values().collect();

@@ -16,6 +16,8 @@ use tokio::{
     time::Instant,
 };
 
+use crate::shell_watch::{Watch, Watched};
+
 /// How long what is asked to end may take to do so.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -32,6 +34,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 #[derive(Clone, Debug)]
 pub struct SystemShell {
     grace: Duration,
+    watch: Watch,
 }
 
 impl Default for SystemShell {
@@ -43,13 +46,13 @@ impl Default for SystemShell {
 impl SystemShell {
     /// The shell of this machine.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { grace: GRACE }
+    pub fn new() -> Self {
+        Self { grace: GRACE, watch: Watch::default() }
     }
 
     /// The same; what is asked to end is forced after this time.
     #[must_use]
-    pub const fn with_grace(mut self, grace: Duration) -> Self {
+    pub fn with_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
@@ -62,7 +65,7 @@ impl Shell for SystemShell {
             Ok(child) => child,
             Err(error) => return not_started(&command, &error),
         };
-        let mut group = Group::new(&child, self.grace);
+        let mut group = Group::new(&child, self.grace, &self.watch);
         let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
             return not_started(&command, &io::Error::other("the command has no pipes"));
         };
@@ -130,6 +133,7 @@ fn not_started(command: &ShellCommand, error: &io::Error) -> ShellEnd {
 /// The process group of a command. Dropping it asks everything in it to end, and forces it a while later.
 struct Group {
     id: Option<Pid>,
+    watched: Option<Watched>,
     grace: Duration,
     /// What it writes to: a shell that is asked to end while nobody listens any more would die of what it says of that, before
     /// it has cleaned up.
@@ -137,9 +141,9 @@ struct Group {
 }
 
 impl Group {
-    fn new(child: &Child, grace: Duration) -> Self {
+    fn new(child: &Child, grace: Duration, watch: &Watch) -> Self {
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        Self { id, grace, pipes: Vec::new() }
+        Self { id, watched: id.map(|id| watch.begin(id)), grace, pipes: Vec::new() }
     }
 
     /// Keeps these open until it is gone.
@@ -150,6 +154,7 @@ impl Group {
     /// The command has ended by itself.
     fn release(&mut self) {
         self.id = None;
+        self.watched = None;
     }
 
     /// Ends it and waits until it is gone.
@@ -157,6 +162,7 @@ impl Group {
         if let Some(id) = self.id.take() {
             end(id, self.grace).await;
         }
+        self.watched = None;
     }
 }
 
@@ -166,10 +172,10 @@ impl Drop for Group {
         let _ = kill_process_group(id, Signal::TERM);
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
-                let (grace, pipes) = (self.grace, std::mem::take(&mut self.pipes));
+                let (grace, kept) = (self.grace, (std::mem::take(&mut self.pipes), self.watched.take()));
                 runtime.spawn(async move {
                     end(id, grace).await;
-                    drop(pipes);
+                    drop(kept);
                 });
             }
             Err(_) => {

@@ -96,6 +96,28 @@ async fn what_runs_on_one_machine_is_seen_on_the_other() {
     assert!(asked.elapsed() < SOON / 3, "what the other has is not told to it again and again: {:?}", asked.elapsed());
 }
 
+/// A drill found that a run was in no list whose command was killed in its first moments.
+#[tokio::test]
+async fn what_a_killed_process_told_nobody_is_listed_on_its_machine() {
+    let server = PostgresServer::start();
+    let (place, database) = (TempDir::new().expect("a directory"), server.create_database());
+    let (state, url) = (place.path().join("one"), server.url(&database));
+    machine(&state, &url).save(&ended("01")).await.expect("saved");
+    becomes(&runs(&url), "01", Some(RunStatus::Succeeded)).await;
+    // It was killed before it sent this.
+    local_runs(&state).save(&ended("02")).await.expect("saved");
+    let listed = async |limit| {
+        let filter = RunFilter { limit, ..RunFilter::default() };
+        let listed = machine(&state, &url).list(&filter).await.expect("headers");
+        listed.into_iter().map(|header| header.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(None).await, ["02", "01"]);
+    assert_eq!(listed(Some(1)).await, ["02"]);
+    // The other machines hear of it with the next run of this one.
+    let other = machine(&place.path().join("two"), &url).list(&RunFilter::default()).await.expect("headers");
+    assert_eq!(other.iter().map(|header| header.id.as_str()).collect::<Vec<_>>(), ["01"]);
+}
+
 #[tokio::test]
 async fn a_machine_without_its_server_goes_on_and_tells_the_rest_later() {
     let mut server = PostgresServer::start();

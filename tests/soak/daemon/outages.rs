@@ -1,0 +1,117 @@
+//! A database that fails in all ways while a daemon uses it.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use fastrand::Rng;
+
+use crate::{Extent, engine::Database, random_below};
+
+/// For how long the program tries again what its database fails (`design/scale.md`).
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Of so many faults one is longer than that.
+const LONG_OUTAGES: usize = 6;
+
+/// The database, and what is done to it next. The thread that made it must do all of it: its server ends with that thread.
+pub(super) struct Outages {
+    database: Database,
+    random: Rng,
+    is_quick: bool,
+    is_away: bool,
+    /// When something is done, or it comes back.
+    next: Instant,
+    broken_connections: usize,
+    restarts: usize,
+    outages: usize,
+    long_outages: usize,
+}
+
+impl Outages {
+    pub(super) fn new(database: Database, random: Rng, extent: Extent) -> Self {
+        let mut outages = Self {
+            database,
+            random,
+            is_quick: extent.is_quick(),
+            is_away: false,
+            next: Instant::now(),
+            broken_connections: 0,
+            restarts: 0,
+            outages: 0,
+            long_outages: 0,
+        };
+        outages.rest();
+        outages
+    }
+
+    /// Does what it is time for.
+    pub(super) fn look(&mut self) -> Result<()> {
+        if Instant::now() < self.next {
+            return Ok(());
+        }
+        if self.is_away {
+            return self.end();
+        }
+        match self.random.u8(..4) {
+            _ if !self.is_quick && self.faults() % LONG_OUTAGES == LONG_OUTAGES - 1 => {
+                self.long_outages += 1;
+                self.go_away(PATIENCE + Duration::from_secs(5), Duration::from_secs(10));
+            }
+            0 => {
+                self.broken_connections += 1;
+                self.database.break_connections()?;
+                self.rest();
+            }
+            1 => {
+                self.restarts += 1;
+                self.database.stop();
+                self.database.start_again();
+                self.rest();
+            }
+            _ => {
+                self.outages += 1;
+                let longest = if self.is_quick { Duration::from_secs(2) } else { PATIENCE / 2 };
+                self.go_away(Duration::from_millis(500), longest);
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings it back if it is away.
+    pub(super) fn end(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.is_away) {
+            self.database.start_again();
+        }
+        self.rest();
+        Ok(())
+    }
+
+    fn go_away(&mut self, least: Duration, more: Duration) {
+        self.database.stop();
+        self.is_away = true;
+        self.next = Instant::now() + least + random_below(&mut self.random, more);
+    }
+
+    fn rest(&mut self) {
+        let longest = Duration::from_secs(if self.is_quick { 3 } else { 20 });
+        self.next = Instant::now() + random_below(&mut self.random, longest);
+    }
+
+    fn faults(&self) -> usize {
+        self.broken_connections + self.restarts + self.outages + self.long_outages
+    }
+}
+
+impl fmt::Display for Outages {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { broken_connections, restarts, outages, long_outages, .. } = self;
+        write!(
+            out,
+            "{} of the database ({restarts} restarts, {outages} outages, {long_outages} longer than the patience, \
+             all connections broken {broken_connections} times)",
+            self.faults()
+        )
+    }
+}
