@@ -241,6 +241,7 @@ impl Types for OnDemand {
             let Some(row) = index.resolve(kind, type_name).map(Arc::clone) else {
                 return Err(self.not_ready(kind, type_name, None).await);
             };
+            let behind = behind.clone().or_else(|| degraded(&row, type_name));
             let opened = self.opened.get(kind, type_name, &index).filter(|_| !is_second_try);
             if let Some(ready) = opened {
                 return Ok(ReadyType { behind, ..ready });
@@ -272,6 +273,13 @@ impl Types for OnDemand {
             }
         }
     }
+}
+
+/// Why code runs that is not what its source says now; `None` if it is.
+fn degraded(row: &Row, type_name: &TypeName) -> Option<String> {
+    let reason = row.degraded.as_ref()?.first_message.lines().next().unwrap_or_default();
+    let source = &row.source;
+    Some(format!("{source} cannot be used as it is now, and `{type_name}` runs as it was built last: {reason}"))
 }
 
 /// The chain of causes as one sentence.
