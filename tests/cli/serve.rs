@@ -278,6 +278,38 @@ fn a_configuration_that_cannot_be_used_is_told_and_leaves_the_old_one_in_force()
 }
 
 #[test]
+fn other_places_of_rows_and_bundles_are_told_and_taken_at_the_next_start_only() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("extensions/models/a.ts", &model("@acme/a"));
+    let serving = Serving::start(&sandbox, &[]);
+    let marker = "repoId: 00000000-0000-4000-8000-000000000001\n";
+    let bundles = "bundles:\n  url: s3://bucket/prefix\n  region: here\n";
+    let catalog = "catalog: postgres://ada:do-not-show-me@db.invalid/x\n";
+    sandbox.write("mangrove.yaml", &format!("{marker}{catalog}{bundles}"));
+    serving.signal("HUP");
+    let told = |key: &str, value: &str, source: &str| {
+        serving.logs(key, |event| {
+            let is_told = event["message"] == "this setting takes effect at the next start";
+            is_told && event["key"] == key && event["value"] == value && event["source"] == source
+        });
+    };
+    told("catalog", "postgres://ada@db.invalid:5432/x", "mangrove.yaml:2");
+    told("bundles", "s3://bucket/prefix", "mangrove.yaml:4");
+    told("bundles.region", "here", "mangrove.yaml:5");
+    // What cannot be used is told, too; and it goes on with what it has.
+    sandbox.write("mangrove.yaml", &format!("{marker}catalog: somewhere\n"));
+    serving.signal("HUP");
+    serving.logs("the mistake", |event| {
+        let message = event["message"].as_str().unwrap_or_default();
+        message.starts_with("the next start will refuse this: `catalog` (mangrove.yaml:2)")
+    });
+    sandbox.write("mangrove.yaml", marker);
+    sandbox.write("extensions/models/b.ts", &model("@acme/b"));
+    settles(&sandbox, "extensions/models/b.ts", is_type("@acme/b"));
+    assert!(!format!("{:?}", serving.log.lock().expect("the log")).contains("do-not-show-me"));
+}
+
+#[test]
 fn settings_are_shown_with_their_sources_and_mistakes_refused() {
     let sandbox = Sandbox::new("");
     sandbox.write("mangrove.yaml", "serve:\n  grace: 5s\n  hosts: [a.example, b.example]\n");

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use mangrove_app::service::Access as ServiceAccess;
+use mangrove_app::service::{Access as ServiceAccess, Settings};
 use mangrove_daemon::{
     Answers, Control, Daemon, Phase,
     http::{Access, ApiState, Hosts},
@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::Context;
 use crate::{
     args,
-    compose::{self, BundlesSetting},
+    compose::{self, BundlesSetting, ComposeError},
     daemon_signals,
     errors::CommandError,
     exit::Exit,
@@ -50,9 +50,10 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
         Ok(access) => access,
         Err(problems) => return Ok(refuse(context, &problems)),
     };
+    let opened = context.settings(ServiceAccess::ReadOnly, None)?;
+    let places = places(&opened)?;
     if arguments.check {
-        let catalog = compose::catalog_shown(&repository, context.environment())?;
-        check(context, &settings, catalog)?;
+        check(context, settings.shown().into_iter().chain(places).collect());
         return Ok(Exit::Done);
     }
     let service = context.open(None)?;
@@ -79,6 +80,8 @@ pub(crate) async fn run(context: &Context, arguments: &args::Serve) -> Result<Ex
         arguments: arguments.clone(),
         environment: context.environment().clone(),
         settings,
+        opened,
+        places,
     };
     tokio::spawn(reload.on_hang_up());
     tokio::spawn(say_when_ready(control.clone()));
@@ -114,21 +117,24 @@ fn refuse(context: &Context, problems: &[Problem]) -> Exit {
     Exit::Usage
 }
 
-fn check(context: &Context, settings: &ServeSettings, (value, source): (String, String)) -> Result<(), CommandError> {
-    let mut shown = settings.shown();
-    shown.push(Shown { key: "catalog", value, source });
-    let bundles = compose::bundles_shown(&context.settings(ServiceAccess::ReadOnly, None)?)?;
-    shown.extend(bundles.into_iter().map(|BundlesSetting { key, value, source }| Shown { key, value, source }));
+/// Where rows and bundles lie.
+fn places(settings: &Settings) -> Result<Vec<Shown>, ComposeError> {
+    let (value, source) = compose::catalog_shown(&settings.repository, &settings.environment)?;
+    let bundles = compose::bundles_shown(settings)?.into_iter();
+    let bundles = bundles.map(|BundlesSetting { key, value, source }| Shown { key, value, source });
+    Ok([Shown { key: "catalog", value, source }].into_iter().chain(bundles).collect())
+}
+
+fn check(context: &Context, shown: Vec<Shown>) {
     if context.printer.is_json() {
         let settings =
             shown.into_iter().map(|Shown { key, value, source }| SettingDocument { key, value, source }).collect();
         context.printer.document(&CheckDocument { schema: "mangrove.serve-check/1", settings });
-        return Ok(());
+        return;
     }
     let cells: Vec<Vec<String>> =
         shown.into_iter().map(|Shown { key, value, source }| vec![key.to_owned(), value, source]).collect();
     context.printer.lines(table(&cells));
-    Ok(())
 }
 
 async fn say_when_ready(control: Control) {
@@ -147,6 +153,8 @@ struct Reload {
     environment: BTreeMap<String, String>,
     /// What the daemon was started with.
     settings: ServeSettings,
+    opened: Settings,
+    places: Vec<Shown>,
 }
 
 impl Reload {
@@ -171,7 +179,8 @@ impl Reload {
     #[cfg(not(unix))]
     async fn on_hang_up(self) {
         // There is no such signal.
-        let Self { control: _, api: _, repository: _, arguments: _, environment: _, settings: _ } = self;
+        let Self { control: _, api: _, repository: _, arguments: _, environment: _, settings: _, opened: _, places: _ } =
+            self;
     }
 
     fn replace_access(&self) {
@@ -185,24 +194,52 @@ impl Reload {
         }
     }
 
-    /// Says which settings of the daemon itself are others now: they are taken at its start only.
+    /// Says which settings of the daemon itself, and of where rows and bundles lie, are others now: they are taken at its start
+    /// only.
     fn compare(&self) {
         // What is wrong with the marker as a whole is told by the reload.
         let Ok((section, _)) = compose::serve_section(&self.repository) else { return };
         match ServeSettings::read(&self.arguments, &self.environment, &section) {
-            Ok(settings) => {
-                let (new, old) = (settings.shown(), self.settings.shown());
-                for (Shown { key, value, source }, _) in
-                    new.iter().zip(&old).filter(|(new, old)| new.value != old.value)
-                {
-                    tracing::warn!(key, value, source, "this setting takes effect at the next start");
-                }
-            }
+            Ok(settings) => say_changes(&self.settings.shown(), settings.shown()),
             Err(problems) => {
                 for problem in problems {
                     tracing::error!(code = %problem.code, "the next start will refuse this: {}", problem.message);
                 }
             }
         }
+        match places(&self.opened) {
+            Ok(places) => say_changes(&self.places, places),
+            Err(error) => tracing::error!("the next start will refuse this: {error}"),
+        }
+    }
+}
+
+/// Says which settings are others than at the start, or are gone.
+fn say_changes(old: &[Shown], new: Vec<Shown>) {
+    for Shown { key, value, source } in changes(old, new) {
+        tracing::warn!(key, value, source, "this setting takes effect at the next start");
+    }
+}
+
+/// Those of `new` that are others than in `old`, and those that are gone.
+fn changes(old: &[Shown], new: Vec<Shown>) -> Vec<Shown> {
+    let gone = old.iter().filter(|old| !new.iter().any(|new| new.key == old.key));
+    let gone = gone.map(|old| Shown { key: old.key, value: "not set".to_owned(), source: "default".to_owned() });
+    let gone: Vec<Shown> = gone.collect();
+    let is_other = |new: &Shown| !old.iter().any(|old| old.key == new.key && old.value == new.value);
+    new.into_iter().filter(is_other).chain(gone).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_what_is_new_other_or_gone() {
+        let shown = |key, value: &str, source: &str| Shown { key, value: value.to_owned(), source: source.to_owned() };
+        let old = [shown("a", "1", "default"), shown("b", "1", "mangrove.yaml:1"), shown("c", "1", "mangrove.yaml:2")];
+        let new = vec![shown("a", "1", "mangrove.yaml:1"), shown("b", "2", "default"), shown("d", "1", "default")];
+        let expected = [shown("b", "2", "default"), shown("d", "1", "default"), shown("c", "not set", "default")];
+        assert_eq!(changes(&old, new), expected);
     }
 }
