@@ -20,7 +20,7 @@ use crate::{Extent, processes, random_below, repository::Repository};
 const SCANNING: usize = 8;
 const RESOLVING: usize = 4;
 const LONG: Duration = Duration::from_mins(3);
-const SHORT: Duration = Duration::from_secs(3);
+const SHORT: Duration = Duration::from_secs(2);
 /// Scans take about so long beside eleven others.
 const LATEST_KILL: Duration = Duration::from_millis(1_500);
 

@@ -12,6 +12,8 @@ use crate::{Extent, engine::Database, random_below};
 
 /// For how long the program tries again what its database fails (`design/scale.md`).
 const PATIENCE: Duration = Duration::from_secs(20);
+/// By then requests and runs have met that it is away.
+const NOTICED_WITHIN: Duration = Duration::from_secs(2);
 /// Of so many faults one is longer than that.
 const LONG_OUTAGES: usize = 6;
 
@@ -77,6 +79,15 @@ impl Outages {
             }
         }
         Ok(())
+    }
+
+    /// Takes it away, and waits until others have noticed.
+    pub(super) fn begin(&mut self) {
+        if !std::mem::replace(&mut self.is_away, true) {
+            self.outages += 1;
+            self.database.stop();
+        }
+        std::thread::sleep(NOTICED_WITHIN);
     }
 
     /// Brings it back if it is away.
