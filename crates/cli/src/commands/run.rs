@@ -9,7 +9,7 @@ use mangrove_documents::{
 };
 use mangrove_domain::{
     ports::RunFilter,
-    run::{RunLookup, RunRecord},
+    run::{RunLookup, RunRecord, RunStatus},
     time::Timestamp,
 };
 
@@ -184,6 +184,10 @@ pub(crate) async fn cancel(context: &Context, id: &str) -> Result<Exit, CommandE
         return Ok(Exit::Done);
     }
     let record = find(&service, id).await?;
+    if record.status == RunStatus::Cancelled {
+        say_cancelling(&context.printer, &RunDocument::from(&record));
+        return Ok(Exit::Done);
+    }
     Err(CommandError::no(None, format!("the run {id} has ended already: {}", record.status.as_str()), None))
 }
 
@@ -191,7 +195,9 @@ fn say_cancelling(printer: &Printer, run: &RunDocument) {
     if printer.is_json() {
         printer.document(run);
     } else {
-        printer.status("Cancelling", format!("{} (run {})", run.name, run.run_id));
+        let is_over = run.status == RunStatus::Cancelled.as_str();
+        let verb = if is_over { "Cancelled" } else { "Cancelling" };
+        printer.status(verb, format!("{} (run {}){}", run.name, run.run_id, if is_over { " already" } else { "" }));
     }
 }
 
