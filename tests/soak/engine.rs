@@ -1,11 +1,14 @@
 //! Where a drilled repository has its catalog and its history of runs.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 use mangrove_testkit::postgres::PostgresServer;
 
-use crate::repository::Repository;
+use crate::{processes, repository::Repository};
 
 /// Longer than a server takes to notice that a client is gone.
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
@@ -36,6 +39,13 @@ impl Engine {
     }
 }
 
+impl Drop for Database {
+    /// A server that stands still would not end.
+    fn drop(&mut self) {
+        self.answer_again();
+    }
+}
+
 impl Database {
     /// Runs a statement and gives what it printed.
     pub(crate) fn sql(&self, statement: &str) -> String {
@@ -44,7 +54,29 @@ impl Database {
 
     /// Ends the server as a crash does.
     pub(crate) fn stop(&mut self) {
+        self.signal("CONT");
         self.server.stop();
+    }
+
+    /// Lets the server stand still: it takes connections and answers nothing.
+    pub(crate) fn fall_silent(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn answer_again(&self) {
+        self.signal("CONT");
+    }
+
+    /// To all processes of the server that are there.
+    fn signal(&self, name: &str) {
+        let Some(process) = self.server.process() else { return };
+        let all = processes::below(process).unwrap_or_default();
+        let all = all.iter().map(|process| process.id).chain([process]);
+        let all: Vec<String> = all.map(|id| id.to_string()).collect();
+        // Some of them may have ended meanwhile.
+        let _ =
+            Command::new("sh").args(["-c", &format!("kill -{name} {}", all.join(" "))]).stderr(Stdio::null()).status();
     }
 
     pub(crate) fn start_again(&mut self) {

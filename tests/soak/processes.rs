@@ -14,7 +14,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(10);
 /// One process, also where its number was given to another one since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Process {
-    id: u32,
+    pub(crate) id: u32,
     started: u64,
 }
 

@@ -171,6 +171,12 @@ impl PostgresServer {
         let _ = process.wait();
     }
 
+    /// The number of its first process, which has started all others.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
     /// Keeps what a stopped server has, as a copy that lags behind does.
     ///
     /// # Panics

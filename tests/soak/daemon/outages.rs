@@ -23,10 +23,12 @@ pub(super) struct Outages {
     random: Rng,
     is_quick: bool,
     is_away: bool,
+    is_silent: bool,
     /// When something is done, or it comes back.
     next: Instant,
     broken_connections: usize,
     restarts: usize,
+    silences: usize,
     outages: usize,
     long_outages: usize,
 }
@@ -38,9 +40,11 @@ impl Outages {
             random,
             is_quick: extent.is_quick(),
             is_away: false,
+            is_silent: false,
             next: Instant::now(),
             broken_connections: 0,
             restarts: 0,
+            silences: 0,
             outages: 0,
             long_outages: 0,
         };
@@ -53,10 +57,10 @@ impl Outages {
         if Instant::now() < self.next {
             return Ok(());
         }
-        if self.is_away {
+        if self.is_away || self.is_silent {
             return self.end();
         }
-        match self.random.u8(..4) {
+        match self.random.u8(..5) {
             _ if !self.is_quick && self.faults() % LONG_OUTAGES == LONG_OUTAGES - 1 => {
                 self.long_outages += 1;
                 self.go_away(PATIENCE + Duration::from_secs(5), Duration::from_secs(10));
@@ -72,10 +76,16 @@ impl Outages {
                 self.database.start_again();
                 self.rest();
             }
+            2 => {
+                self.silences += 1;
+                self.database.fall_silent();
+                self.is_silent = true;
+                let longest = self.longest();
+                self.next = Instant::now() + random_below(&mut self.random, longest);
+            }
             _ => {
                 self.outages += 1;
-                let longest = if self.is_quick { Duration::from_secs(2) } else { PATIENCE / 2 };
-                self.go_away(Duration::from_millis(500), longest);
+                self.go_away(Duration::from_millis(500), self.longest());
             }
         }
         Ok(())
@@ -85,6 +95,7 @@ impl Outages {
     pub(super) fn begin(&mut self) {
         if !std::mem::replace(&mut self.is_away, true) {
             self.outages += 1;
+            self.is_silent = false;
             self.database.stop();
         }
         std::thread::sleep(NOTICED_WITHIN);
@@ -92,6 +103,9 @@ impl Outages {
 
     /// Brings it back if it is away.
     pub(super) fn end(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.is_silent) {
+            self.database.answer_again();
+        }
         if std::mem::take(&mut self.is_away) {
             self.database.start_again();
         }
@@ -105,22 +119,27 @@ impl Outages {
         self.next = Instant::now() + least + random_below(&mut self.random, more);
     }
 
+    /// How long it fails at most that is within the patience.
+    fn longest(&self) -> Duration {
+        if self.is_quick { Duration::from_secs(2) } else { PATIENCE / 2 }
+    }
+
     fn rest(&mut self) {
         let longest = Duration::from_secs(if self.is_quick { 3 } else { 20 });
         self.next = Instant::now() + random_below(&mut self.random, longest);
     }
 
     fn faults(&self) -> usize {
-        self.broken_connections + self.restarts + self.outages + self.long_outages
+        self.broken_connections + self.restarts + self.silences + self.outages + self.long_outages
     }
 }
 
 impl fmt::Display for Outages {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { broken_connections, restarts, outages, long_outages, .. } = self;
+        let Self { broken_connections, restarts, silences, outages, long_outages, .. } = self;
         write!(
             out,
-            "{} of the database ({restarts} restarts, {outages} outages, {long_outages} longer than the patience, \
+            "{} of the database ({restarts} restarts, {silences} silences, {outages} outages, {long_outages} longer than the patience, \
              all connections broken {broken_connections} times)",
             self.faults()
         )

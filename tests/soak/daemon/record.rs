@@ -17,8 +17,10 @@ const LEASES_END_WITHIN: Duration = Duration::from_mins(1);
 
 /// Waits until everything is well, and accounts for every run. Gives what became of them.
 pub(super) fn settle(scene: &Scene<'_>, serving: &Serving, extent: Extent) -> Result<String> {
+    // Over a server nobody knows at once that a process is dead, and its schedules wait for that; the short form does not.
+    let is_waited_for = scene.engine == Engine::Sqlite || !extent.is_quick();
     let start = Instant::now();
-    loop {
+    while is_waited_for {
         let why = serving.document("/api/v1/why?query=@drill/remote")?;
         let list = runs(serving)?;
         let newest = list.iter().find(|run| run["name"] == "every second 1" && run["finishedAt"].is_string());
@@ -29,8 +31,6 @@ pub(super) fn settle(scene: &Scene<'_>, serving: &Serving, extent: Extent) -> Re
         thread::sleep(Duration::from_millis(200));
     }
     // Of each schedule one run goes on at most; what the killed daemon was about has ended with it.
-    // Over a server nobody knows at once that a process is dead, and the short form does not wait for that.
-    let is_waited_for = scene.engine == Engine::Sqlite || !extent.is_quick();
     let start = Instant::now();
     while is_waited_for && let Some(name) = running_twice(&runs(serving)?) {
         ensure!(start.elapsed() < TIME_LIMIT, "more than one run of `{name}` is told as running");
