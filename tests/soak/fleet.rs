@@ -100,7 +100,7 @@ pub(crate) fn run(random: &mut Rng, extent: Extent) -> Result<Outcome> {
         if elapsed >= next_kill {
             next_kill += size.between_kills;
             // The work of a second is done at its beginning.
-            let moment = Duration::from_secs(1) - Duration::from_nanos(u64::from(now()?.subsec_nanos()))
+            let moment = Duration::from_nanos(1_000_000_000 - u64::from(now()?.subsec_nanos()))
                 + random_below(random, BUSY_IN_A_SECOND);
             std::thread::sleep(moment);
             let which = random.usize(..if is_still { DAEMONS - 1 } else { DAEMONS });

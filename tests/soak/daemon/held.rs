@@ -40,10 +40,10 @@ pub(super) fn watch(
     let (before, after) = (typical(&held[..quarter]), typical(&held[held.len() - quarter..]));
     let grown = after.saturating_sub(before);
     ensure!(grown <= most, "its memory grew from {} to {} KiB; MB by the minute: {minutes}", before >> 10, after >> 10);
-    let least = held.iter().map(|(_, held)| held.descriptors).min().unwrap_or_default();
+    let fewest = held.iter().map(|(_, held)| held.descriptors).min().unwrap_or_default();
     let first = held.first().map(|(_, held)| held.descriptors).unwrap_or_default();
     let last = held.last().map(|(_, held)| held.descriptors).unwrap_or_default();
-    ensure!(last <= least + PASSING_DESCRIPTORS, "its descriptors grew from {least} to {last}");
+    ensure!(last <= fewest + PASSING_DESCRIPTORS, "its descriptors grew from {fewest} to {last}");
     Ok(format!("{minutes}, {first} to {last} descriptors"))
 }
 

@@ -163,14 +163,14 @@ fn both_halves(
     first.kill()?;
     processes::wait_until_gone(&workers)?;
     if let Some(outages) = &mut outages {
-        outages.end()?;
+        outages.end();
     }
     let second = Serving::start(scene.repository, &["--rescan", "10s"])?;
     *locked(&scene.daemon) = (second.address, 1);
     let mut look = || outages.as_mut().map_or(Ok(()), |outages| outages.look());
     let after = watch(&second, duration / 2, most, &mut look).context("the second daemon")?;
     if let Some(outages) = outages {
-        outages.end()?;
+        outages.end();
     }
     Ok((second, format!("MB by the minute: {before}; after the SIGKILL {after}")))
 }

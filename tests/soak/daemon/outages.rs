@@ -29,8 +29,8 @@ pub(super) struct Outages {
     broken_connections: usize,
     restarts: usize,
     silences: usize,
-    outages: usize,
-    long_outages: usize,
+    absences: usize,
+    long_absences: usize,
 }
 
 impl Outages {
@@ -45,8 +45,8 @@ impl Outages {
             broken_connections: 0,
             restarts: 0,
             silences: 0,
-            outages: 0,
-            long_outages: 0,
+            absences: 0,
+            long_absences: 0,
         };
         outages.rest();
         outages
@@ -58,11 +58,12 @@ impl Outages {
             return Ok(());
         }
         if self.is_away || self.is_silent {
-            return self.end();
+            self.end();
+            return Ok(());
         }
         match self.random.u8(..5) {
             _ if !self.is_quick && self.faults() % LONG_OUTAGES == LONG_OUTAGES - 1 => {
-                self.long_outages += 1;
+                self.long_absences += 1;
                 self.go_away(PATIENCE + Duration::from_secs(5), Duration::from_secs(10));
             }
             0 => {
@@ -84,7 +85,7 @@ impl Outages {
                 self.next = Instant::now() + random_below(&mut self.random, longest);
             }
             _ => {
-                self.outages += 1;
+                self.absences += 1;
                 self.go_away(Duration::from_millis(500), self.longest());
             }
         }
@@ -94,7 +95,7 @@ impl Outages {
     /// Takes it away, and waits until others have noticed.
     pub(super) fn begin(&mut self) {
         if !std::mem::replace(&mut self.is_away, true) {
-            self.outages += 1;
+            self.absences += 1;
             self.is_silent = false;
             self.database.stop();
         }
@@ -102,7 +103,7 @@ impl Outages {
     }
 
     /// Brings it back if it is away.
-    pub(super) fn end(&mut self) -> Result<()> {
+    pub(super) fn end(&mut self) {
         if std::mem::take(&mut self.is_silent) {
             self.database.answer_again();
         }
@@ -110,7 +111,6 @@ impl Outages {
             self.database.start_again();
         }
         self.rest();
-        Ok(())
     }
 
     fn go_away(&mut self, least: Duration, more: Duration) {
@@ -130,16 +130,16 @@ impl Outages {
     }
 
     fn faults(&self) -> usize {
-        self.broken_connections + self.restarts + self.silences + self.outages + self.long_outages
+        self.broken_connections + self.restarts + self.silences + self.absences + self.long_absences
     }
 }
 
 impl fmt::Display for Outages {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { broken_connections, restarts, silences, outages, long_outages, .. } = self;
+        let Self { broken_connections, restarts, silences, absences, long_absences, .. } = self;
         write!(
             out,
-            "{} of the database ({restarts} restarts, {silences} silences, {outages} outages, {long_outages} longer than the patience, \
+            "{} of the database ({restarts} restarts, {silences} silences, {absences} outages, {long_absences} longer than the patience, \
              all connections broken {broken_connections} times)",
             self.faults()
         )

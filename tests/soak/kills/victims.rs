@@ -138,5 +138,5 @@ fn kill_now(running: &mut Running, after: Duration) -> Result<Kill> {
 
 fn until_next_second() -> Result<Duration> {
     let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH)?;
-    Ok(Duration::from_secs(1) - Duration::from_nanos(u64::from(now.subsec_nanos())))
+    Ok(Duration::from_nanos(1_000_000_000 - u64::from(now.subsec_nanos())))
 }
