@@ -22,6 +22,11 @@ fn a_daemon_that_starts_without_its_database_says_so_and_works_when_it_is_there(
     checkout.succeed(&["scan"]);
     server.stop();
     let daemon = Daemon::start(&checkout);
+    let listed = daemon.run(&["run", "list"]);
+    assert!(
+        listed.code == Some(0) && format!("{listed:?}").contains("these are the runs of one machine"),
+        "{listed:?}"
+    );
     // It is up, knows nothing, and says why.
     for command in [&["types"][..], &["workflow", "run", "hello"]] {
         let answer = daemon.run(command);

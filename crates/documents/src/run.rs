@@ -28,9 +28,18 @@ pub struct RunListDocument {
     /// The cursor of the next page; left out if this is the last one, or if nobody asked for pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// True if other machines share the history and could not be asked: these are the runs of one machine. Left out otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_partial: bool,
 }
 
 impl RunListDocument {
+    /// The same, of all machines that share the history or only of this one.
+    #[must_use]
+    pub fn seeing_all(self, sees_all: bool) -> Self {
+        Self { is_partial: !sees_all, ..self }
+    }
+
     /// The same as a page, with the cursor of the next one.
     #[must_use]
     pub fn page(self, next: Option<String>) -> Self {
@@ -44,6 +53,7 @@ impl From<&[RunHeader]> for RunListDocument {
             schema: "mangrove.run-list/1".to_owned(),
             runs: runs.iter().map(ListedRunDocument::from).collect(),
             next: None,
+            is_partial: false,
         }
     }
 }

@@ -418,6 +418,10 @@ impl RunStore for SharedRuns {
         Ok(headers)
     }
 
+    fn sees_all(&self) -> bool {
+        !self.0.is_alone.load(Ordering::Relaxed)
+    }
+
     async fn forget(&self, before: Timestamp) -> Result<u64, RunStoreError> {
         let here = self.0.local.forget(before).await?;
         Ok(here.max(self.0.shared.forget(before).await?))

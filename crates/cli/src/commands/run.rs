@@ -9,6 +9,7 @@ use mangrove_documents::{
 };
 use mangrove_domain::{
     ports::RunFilter,
+    problem::{Code, Problem},
     run::{RunLookup, RunRecord, RunStatus},
     time::Timestamp,
 };
@@ -37,7 +38,8 @@ pub(crate) async fn list(context: &Context, name: Option<String>, limit: u32) ->
     }
     let service = context.look()?;
     let filter = RunFilter { name: name.clone(), limit: Some(limit), ..RunFilter::default() };
-    let mut document = RunListDocument::from(service.runs(&filter).await?.as_slice());
+    let found = service.runs(&filter).await?;
+    let mut document = RunListDocument::from(found.as_slice()).seeing_all(service.sees_all_runs());
     let earlier = service.earlier_runs().await?;
     let earlier =
         earlier.iter().filter_map(earlier_run).filter(|run| name.as_ref().is_none_or(|name| *name == run.name));
@@ -71,6 +73,7 @@ async fn ask_for_list(client: &Client, name: Option<&str>, limit: u32) -> Result
         let page: RunListDocument = client.get(&["runs"], &given).await?;
         left = left.saturating_sub(u32::try_from(page.runs.len()).unwrap_or(u32::MAX));
         whole.runs.extend(page.runs);
+        whole.is_partial |= page.is_partial;
         let Some(next) = page.next else { break };
         cursor = Some(next);
     }
@@ -95,6 +98,10 @@ fn print_list(printer: &Printer, document: &RunListDocument, now: Timestamp) {
             ]
         })
         .collect();
+    if document.is_partial {
+        let message = "the database does not answer; these are the runs of one machine, and others may have more";
+        printer.problem(&Problem::warning(Code::DATABASE_UNREACHABLE, "runs", message));
+    }
     printer.lines(table(&cells));
     if cells.is_empty() {
         printer.note("no runs; `mangrove workflow run NAME` runs a workflow");

@@ -46,6 +46,12 @@ pub trait RunStore: Send + Sync {
     /// The headers of records, newest first. What it costs does not depend on what the runs logged.
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunHeader>, RunError>;
 
+    /// False if several machines share the history, and the others could not be asked when it was read last: what
+    /// [`list`](Self::list) gave then is what this machine knows.
+    fn sees_all(&self) -> bool {
+        true
+    }
+
     /// Removes the records of runs that ended before this time; gives how many. One that goes on is never removed.
     async fn forget(&self, before: Timestamp) -> Result<u64, RunError>;
 

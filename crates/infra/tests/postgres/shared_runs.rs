@@ -133,12 +133,16 @@ async fn a_machine_without_its_server_goes_on_and_tells_the_rest_later() {
         assert_eq!(one.get(id).await.expect("looked").found(), Some(ended(id)));
     }
     assert_eq!(one.list(&RunFilter::default()).await.expect("headers").len(), 3);
+    assert!(!one.sees_all(), "whoever looks is told that these are not all");
     server.start_again();
     let other = machine(&place.path().join("two"), &url);
     for id in ["01", "03"] {
         becomes(&other, id, Some(RunStatus::Succeeded)).await;
     }
     becomes(&other, "02", Some(RunStatus::Running)).await;
+    becomes(&one, "02", Some(RunStatus::Running)).await;
+    one.list(&RunFilter::default()).await.expect("headers");
+    assert!(one.sees_all());
 }
 
 /// Fault 39, among machines.

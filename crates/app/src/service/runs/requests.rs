@@ -218,6 +218,12 @@ impl Service {
         Ok(self.run_store()?.list(filter).await?)
     }
 
+    /// False if other machines share the history and could not be asked when [`runs`](Self::runs) were read last.
+    #[must_use]
+    pub fn sees_all_runs(&self) -> bool {
+        self.run_store().is_ok_and(|store| store.sees_all())
+    }
+
     /// The recorded run of this identifier, or of the only one that starts with it.
     ///
     /// # Errors

@@ -55,7 +55,8 @@ pub(super) async fn list(
 ) -> Result<Json<RunListDocument>, ApiError> {
     let ListParameters { name, status, limit, cursor } = parameters;
     let (found, next) = listing::runs(&state, &RunsAsked { name, status, limit, cursor }).await?;
-    Ok(Json(RunListDocument::from(found.as_slice()).page(next)))
+    let sees_all = state.service().sees_all_runs();
+    Ok(Json(RunListDocument::from(found.as_slice()).page(next).seeing_all(sees_all)))
 }
 
 /// One run.
