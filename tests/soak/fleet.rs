@@ -58,23 +58,7 @@ pub(crate) fn run(random: &mut Rng, extent: Extent) -> Result<Outcome> {
     let mut server = PostgresServer::start();
     let database = server.create_database();
     let effects = tempfile::tempdir()?;
-    let mut nodes = Vec::new();
-    for _ in 0..DAEMONS {
-        let mut node = Repository::new()?;
-        node.set_environment("MANGROVE_CATALOG", server.url(&database));
-        for number in 0..size.schedules {
-            let file = effects.path().join(number.to_string());
-            let run = format!("echo x >> {}", file.display());
-            node.write(
-                &format!("workflows/tick-{number}.yaml"),
-                &workflow(number, &format!("tick-{number}"), "allow", &run),
-            )?;
-        }
-        let file = effects.path().join(APART);
-        let run = format!("echo begins >> {0}; sleep 1.4; echo ends >> {0}", file.display());
-        node.write("workflows/apart.yaml", &workflow(APART_NUMBER, APART, "skip", &run))?;
-        nodes.push(node);
-    }
+    let nodes = nodes(&size, effects.path(), &server.url(&database))?;
     nodes[0].run(&["scan"])?.expect(&[0])?;
     let serve = |node: &Repository| Serving::start(node, &["--parallel-runs", "16"]);
     let mut daemons = nodes.iter().map(|node| serve(node).map(Some)).collect::<Result<Vec<_>>>()?;
@@ -147,6 +131,28 @@ pub(crate) fn run(random: &mut Rng, extent: Extent) -> Result<Outcome> {
         counted.instants,
         counted.interrupted,
     )))
+}
+
+/// Checkouts of one repository with all schedules, whose steps leave their traces in `effects`.
+fn nodes(size: &Size, effects: &std::path::Path, url: &str) -> Result<Vec<Repository>> {
+    let mut nodes = Vec::new();
+    for _ in 0..DAEMONS {
+        let mut node = Repository::new()?;
+        node.set_environment("MANGROVE_CATALOG", url.to_owned());
+        for number in 0..size.schedules {
+            let file = effects.join(number.to_string());
+            let run = format!("echo x >> {}", file.display());
+            node.write(
+                &format!("workflows/tick-{number}.yaml"),
+                &workflow(number, &format!("tick-{number}"), "allow", &run),
+            )?;
+        }
+        let file = effects.join(APART);
+        let run = format!("echo begins >> {0}; sleep 1.4; echo ends >> {0}", file.display());
+        node.write("workflows/apart.yaml", &workflow(APART_NUMBER, APART, "skip", &run))?;
+        nodes.push(node);
+    }
+    Ok(nodes)
 }
 
 fn workflow(number: usize, name: &str, overlap: &str, run: &str) -> String {
@@ -253,9 +259,10 @@ fn apart(file: &std::path::Path, server: &PostgresServer, database: &str) -> Res
         ensure!(*line == "begins" || *before == "begins", "two runs of `{APART}` went on at once: {lines:?}");
     }
     let statuses = server.sql(database, &format!("SELECT status FROM mangrove_runs.runs WHERE name = '{APART}'"));
-    let interrupted = statuses.lines().filter(|status| *status == "interrupted").count();
+    // That some of these were interrupted may not be written down yet.
+    let others = statuses.lines().filter(|status| *status != "succeeded").count();
     let unended = lines.len() - 2 * ends;
-    ensure!(unended <= interrupted, "{unended} runs of `{APART}` have no end, and {interrupted} were interrupted");
+    ensure!(unended <= others, "{unended} runs of `{APART}` have no end, and {others} did not succeed: {statuses}");
     ensure!(ends > 0, "`{APART}` never ran: {statuses}");
     Ok(ends)
 }
